@@ -52,7 +52,7 @@ async fn call(ledger: &SqlStore, clock: &Clock, seq: JobSeq, outcome: &'static s
     let attempt = begin(ledger, clock, seq).await;
     let settlement = Some((seq, settlement));
     let end = AttemptEnd { attempt, ended_at: clock.now(), outcome, replied: true, failure: None, settlement };
-    ledger.acquire_all().await.unwrap().end_attempt(end).await.unwrap();
+    ledger.acquire_all().await.unwrap().end_attempt(end.into()).await.unwrap();
 }
 
 fn left_out() -> Warning {

@@ -33,7 +33,7 @@ async fn call(ledger: &SqlStore, clock: &Clock, seq: JobSeq, outcome: &'static s
     };
     let settlement = Some((seq, settlement));
     domain
-        .end_attempt(AttemptEnd { attempt, ended_at: now, outcome, replied: true, failure, settlement })
+        .end_attempt(AttemptEnd { attempt, ended_at: now, outcome, replied: true, failure, settlement }.into())
         .await
         .unwrap();
 }

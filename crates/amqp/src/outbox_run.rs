@@ -2,11 +2,9 @@
 //!
 //! It knows nothing of reconnecting; [`super::relay`] starts the next run.
 
-use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -237,13 +235,12 @@ impl<'a, E: Endings> Run<'a, E> {
         if self.rows.contains_key(&seq) || self.memory.confirmed.contains(&seq) || before.is_aside() != aside {
             return;
         }
-        let job = ending.document.get("id").and_then(serde_json::Value::as_str);
+        let job = ending.label.id.as_deref();
         tracing::trace!(row = seq, job, reason = ending.reason.map(Reason::as_str), "publishing");
         let mut under_way = Row { open: 0, failed: false, sent_at: self.relay.clock.mono(), before, reached: before };
         if aside {
             self.memory.aside.send();
         }
-        let document = LazyCell::new(|| Bytes::from(serde_json::to_vec(&ending.document).unwrap_or_default()));
         for to in destinations(&ending, &self.relay.options) {
             let is_refused = to == Destination::Subscribers && before.has(Reached::REFUSED);
             if before.has(to.part()) || is_refused && !aside {
@@ -254,7 +251,7 @@ impl<'a, E: Endings> Run<'a, E> {
                 under_way.failed = true;
                 continue;
             }
-            match publication(&ending, || Bytes::clone(&document), &to, &self.relay.options) {
+            match publication(&ending, &to, &self.relay.options) {
                 Some(message) => {
                     crash_points::reach("before-publish");
                     under_way.open += 1;

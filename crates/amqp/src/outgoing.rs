@@ -2,7 +2,6 @@
 //!
 //! Decision: docs/decisions/0014-two-publications-for-a-result.md
 
-use bytes::Bytes;
 use lapin::types::ShortString;
 
 use super::options::Options;
@@ -64,21 +63,15 @@ fn may_go_to(queue: &str, ending: &Ending, options: &Options) -> bool {
     options.rights.current().may_answer(ending.amqp.user_id.as_deref(), queue, is_refused)
 }
 
-/// One of them as a message; `None` if AMQP has no way to name its destination. `document` gives the ending's document,
-/// which is the same in all of them.
-pub(super) fn publication(
-    ending: &Ending,
-    document: impl FnOnce() -> Bytes,
-    to: &Destination,
-    options: &Options,
-) -> Option<Publication> {
+/// One of them as a message; `None` if AMQP has no way to name its destination.
+pub(super) fn publication(ending: &Ending, to: &Destination, options: &Options) -> Option<Publication> {
     let document = |exchange: &str, routing_key: &str| {
         Some(Publication {
             exchange: ShortString::try_new(exchange).ok()?,
             routing_key: ShortString::try_new(routing_key).ok()?,
             // Nobody need be bound to the exchange, unless results have no queue of ours.
             mandatory: *to != Destination::Subscribers || is_all(ending, options),
-            body: document(),
+            body: ending.document.clone(),
             properties: of_document(ending),
         })
     };
@@ -104,19 +97,23 @@ fn is_all(ending: &Ending, options: &Options) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use paceline_domain::outcome::Failure;
-    use paceline_ports::AmqpOrigin;
+    use paceline_domain::time::Timestamp;
+    use paceline_ports::{AmqpOrigin, Label};
 
-    fn message(ending: &Ending, to: &Destination, options: &Options) -> Option<Publication> {
-        publication(ending, || Bytes::from(ending.document.to_string()), to, options)
-    }
+    use super::publication as message;
+    use bytes::Bytes;
 
     fn ending(reason: Option<Reason>, reply_to: Option<&str>) -> Ending {
         Ending {
-            document: json!({"id": "a", "method": "m", "app": "acme", "finished_at": "2026-11-21T08:00:00.123Z"}),
+            document: Bytes::from_static(b"{}"),
+            label: Label {
+                id: Some("a".to_owned()),
+                method: Some("m".to_owned()),
+                app: Some("acme".to_owned()),
+                ended_at: Timestamp::parse("2026-11-21T08:00:00.123Z").ok(),
+            },
             reason,
             failure: Failure::default(),
             attempts: 1,
@@ -162,8 +159,9 @@ mod tests {
 
     #[test]
     fn a_batchs_end_goes_to_whoever_wants_it() {
-        let document = json!({"event": "batch.completed", "batch": "b", "finished_at": "2026-11-21T08:00:00.123Z"});
-        let event = Ending { document, routing_key: BATCH_COMPLETED.to_owned(), ..ending(None, None) };
+        let result = ending(None, None);
+        let label = Label { id: Some("b".to_owned()), ended_at: result.label.ended_at, ..Label::default() };
+        let event = Ending { label, routing_key: BATCH_COMPLETED.to_owned(), ..result };
         let options = Options { results_queue: String::new(), ..Options::at("amqp://h") };
         assert_eq!(destinations(&event, &options), [Destination::Subscribers]);
         let message = message(&event, &Destination::Subscribers, &options).unwrap();

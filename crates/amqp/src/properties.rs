@@ -2,14 +2,12 @@
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use serde_json::Value;
 
 use super::headers;
 use super::wire::notes;
 use paceline_domain::decode::Defaults;
 use paceline_domain::rights::Sender;
-use paceline_domain::time::Timestamp;
-use paceline_ports::{AmqpOrigin, Ending};
+use paceline_ports::{AmqpOrigin, BATCH_COMPLETED, Ending, Label};
 
 /// Survives a broker's restart.
 const PERSISTENT: u8 = 2;
@@ -108,7 +106,7 @@ pub(super) fn of_dead_letter(ending: &Ending) -> BasicProperties {
     if let Some(log_id) = &ending.failure.log_id {
         text("x-paceline-log-id", log_id);
     }
-    if let Some(id) = ending.document.get("id").and_then(Value::as_str) {
+    if let Some(id) = &ending.label.id {
         text("x-paceline-id", id);
     }
     if let Some(code) = ending.failure.code {
@@ -122,26 +120,26 @@ pub(super) fn of_dead_letter(ending: &Ending) -> BasicProperties {
 pub(super) fn of_document(ending: &Ending) -> BasicProperties {
     let mut properties =
         BasicProperties::default().with_delivery_mode(PERSISTENT).with_content_type("application/json".into());
-    let field = |name: &str| {
-        let value = ending.document.get(name).and_then(Value::as_str)?;
-        ShortString::try_new(value).ok().filter(|value| !value.as_str().is_empty())
+    let Label { id, method, app, ended_at } = &ending.label;
+    let short = |value: &Option<String>| {
+        let value = value.as_deref().filter(|value| !value.is_empty())?;
+        ShortString::try_new(value).ok()
     };
-    if let Some(event) = field("event") {
+    if ending.routing_key == BATCH_COMPLETED {
         // The same for the same end, so that one that comes twice is known.
-        let text = |name: &str| ending.document.get(name).and_then(Value::as_str).unwrap_or_default();
-        let id = format!("{event}:{}:{}", text("finished_at"), text("batch"));
-        properties = properties.with_type(event);
+        let at = ended_at.map_or_else(String::new, |at| at.to_string());
+        let id = format!("{BATCH_COMPLETED}:{at}:{}", id.as_deref().unwrap_or_default());
+        properties = properties.with_type(BATCH_COMPLETED.into());
         if let Ok(id) = ShortString::try_new(cut(&id, SHORT_STRING_BYTES_MAX)) {
             properties = properties.with_message_id(id);
         }
-    }
-    if let Some(id) = field("id") {
+    } else if let Some(id) = short(id) {
         properties = properties.with_message_id(id);
     }
-    if let Some(method) = field("method") {
+    if let Some(method) = short(method) {
         properties = properties.with_type(method);
     }
-    if let Some(app) = field("app") {
+    if let Some(app) = short(app) {
         properties = properties.with_app_id(app);
     }
     if let Some(value) = ending.amqp.correlation_id.as_deref().and_then(|value| ShortString::try_new(value).ok()) {
@@ -150,8 +148,7 @@ pub(super) fn of_document(ending: &Ending) -> BasicProperties {
     if let Some(trace) = headers::trace_of(&ending.amqp.headers) {
         properties = properties.with_headers(trace);
     }
-    let finished_at = ending.document.get("finished_at").and_then(Value::as_str);
-    match finished_at.and_then(|text| Timestamp::parse(text).ok()) {
+    match ended_at {
         Some(at) => properties.with_timestamp(u64::try_from(at.unix_seconds()).unwrap_or(0)),
         None => properties,
     }
@@ -171,6 +168,7 @@ mod proptests;
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use serde_json::json;
 
     use super::*;
@@ -245,11 +243,12 @@ mod tests {
             ..Failure::default()
         };
         let ending = Ending {
-            document: json!({"id": "a"}),
+            document: Bytes::new(),
+            label: Label { id: Some("a".to_owned()), ..Label::default() },
             reason: Some(Reason::Rejected),
             failure,
             attempts: 2,
-            raw: bytes::Bytes::new(),
+            raw: Bytes::new(),
             amqp: full(),
             reply_to: None,
             routing_key: "acme.feishu.vc.room.create".to_owned(),

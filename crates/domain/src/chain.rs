@@ -231,9 +231,14 @@ impl Job {
     /// Puts the values that other jobs gave in the place of the references.
     #[must_use]
     pub fn with_values(mut self, method: Option<&Method>) -> Self {
+        self.put_values(method);
+        self
+    }
+
+    /// Likewise, in its place.
+    pub fn put_values(&mut self, method: Option<&Method>) {
         let values = std::mem::take(&mut self.filled);
         fill(&mut self.params, &values, method);
-        self
     }
 }
 

@@ -246,14 +246,15 @@ pub fn fill(params: &mut Params) {
 
 /// The first name that has no id.
 pub fn left(params: &Params) -> Option<String> {
-    let mut left = None;
-    let mut params = params.clone();
-    change(&mut params, &mut |value| {
-        if is_open(value) && left.is_none() {
-            left = value.get(FIND).and_then(Value::as_str).map(str::to_owned);
+    fn left(value: &Value) -> Option<&str> {
+        match value {
+            Value::Object(map) if map.contains_key(FIND) => map[FIND].as_str().filter(|_| is_open(value)),
+            Value::Object(map) => map.values().find_map(left),
+            Value::Array(items) => items.iter().find_map(left),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
         }
-    });
-    left
+    }
+    [&params.path, &params.query, &params.body].into_iter().flat_map(Map::values).find_map(left).map(str::to_owned)
 }
 
 /// Calls `take` for every name among the parameters.

@@ -56,7 +56,7 @@ pub(super) async fn run(engine: Arc<Engine>, start: Start) {
     let is_young = token.as_ref().is_some_and(|token| token.is_young(engine.clock().mono()));
     crash_points::reach("after-permit");
     let (recorded, content) = match call.record(Purpose::Job(job.seq), &lane).await {
-        Ok((recorded, Some(content))) => (recorded, *content),
+        Ok((recorded, Some(content))) => (recorded, content),
         Ok((_, None)) | Err(NotRecorded::Settled) => return call.give_back(),
         Err(NotRecorded::Failed(error)) => {
             engine.failed_for(&lane, &error);
@@ -97,12 +97,12 @@ async fn send(
     call: &mut OutgoingCall,
     cleared: Cleared,
     plan: &LanePlan,
-    content: Job,
+    mut content: Box<Job>,
     tenant_token: Option<&Token>,
 ) -> Sent {
     let was_filled = !content.filled.is_empty();
-    let named = find::holds(&content).then(|| Box::new(content.clone()));
-    let mut content = content.with_values(Some(&plan.method));
+    let named = find::holds(&content).then(|| content.clone());
+    content.put_values(Some(&plan.method));
     let unfit = unfit(&content, &plan.method, was_filled, call.now());
     if plan.app.mark_created
         && let Some(marked) = look_up::mark_of(&plan.method)
@@ -120,7 +120,7 @@ async fn send(
     crash_points::reach("after-reply");
     let (undoes, wanted) =
         (undone_by(&plan.method, &content.params), decided_later::wanted(&plan.method, &content.params));
-    let made = plan.method.is_made_by_name.then(|| Box::new(content));
+    let made = plan.method.is_made_by_name.then_some(content);
     Sent { called, is_user, undoes, wanted, named, made }
 }
 

@@ -159,9 +159,9 @@ pub fn nobody_knows(failure: Failure) -> Failure {
 }
 
 /// Instead of a success: the platform named an object that another job owns.
-pub fn claimed(settlement: Settlement, owner: &str) -> Settlement {
-    let Settlement::Succeeded { key, .. } = settlement else { return settlement };
-    let key = key.unwrap_or_default();
+pub fn claimed(settlement: &Settlement, owner: &str) -> Settlement {
+    let Settlement::Succeeded { key, .. } = settlement else { return settlement.clone() };
+    let key = key.clone().unwrap_or_default();
     let detail = Cause::OwnedAlready { key, owner: owner.to_owned() };
     Settlement::Held { failure: nobody_knows(Failure { detail, ..Failure::default() }) }
 }

@@ -323,20 +323,24 @@ impl Engine {
 
     /// Closes an attempt's record. A settlement that is not written would be a job done and forgotten, so this goes on
     /// until the ledger takes it. Gives the record back, which holds what was settled.
-    pub(super) async fn record(&self, mut end: AttemptEnd) -> AttemptEnd {
+    pub(super) async fn record(&self, end: AttemptEnd) -> Arc<AttemptEnd> {
+        let mut end = Arc::new(end);
         let unblocked = loop {
-            let error = match self.domain.end_attempt(end.clone()).await {
+            let error = match self.domain.end_attempt(Arc::clone(&end)).await {
                 Ok(unblocked) => break unblocked,
                 Err(error) => error,
             };
             if let LedgerError::Claimed(owner) = &error {
-                end.settlement = end.settlement.map(|(job, settlement)| (job, decide::claimed(settlement, owner)));
+                if let Some((_, settlement)) = &mut Arc::make_mut(&mut end).settlement {
+                    *settlement = decide::claimed(settlement, owner);
+                }
                 continue;
             }
             if self.is_others(&error) {
                 // The next owner counts the call until it is surely over, and looks up what became of it.
                 say_unrecorded(&end);
-                return AttemptEnd { settlement: None, ..end };
+                Arc::make_mut(&mut end).settlement = None;
+                return end;
             }
             self.ledger_failed(&error);
             if self.lost().is_some() {

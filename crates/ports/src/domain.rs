@@ -1,5 +1,6 @@
 //! The engine's hold on the quotas that it works: jobs come out of it, calls and what becomes of jobs go into it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -86,7 +87,7 @@ pub trait Domain: Send + Sync {
     /// The end of a [`super::Purpose::Job`] attempt charges it, except where the settlement says otherwise; a look-up is
     /// never charged. A job that has ended keeps its first ending.
     /// Gives the jobs that waited for it and can be sent now; those that wait in vain end with it.
-    async fn end_attempt(&self, end: AttemptEnd) -> Result<Vec<Waiting>, LedgerError>;
+    async fn end_attempt(&self, end: Arc<AttemptEnd>) -> Result<Vec<Waiting>, LedgerError>;
 
     /// Settles a job without an attempt: expired, verified, cancelled. Gives what [`Self::end_attempt`] does.
     async fn settle(&self, seq: JobSeq, settlement: Settlement, now: Timestamp) -> Result<Vec<Waiting>, LedgerError>;

@@ -35,7 +35,7 @@ pub use self::domain::Domain;
 pub use self::fleet::{Card, Fleet, Gathering, Holding, Replica};
 pub use self::intake::{AmqpOrigin, Arrival, Changed, Delivered, Intake, Origin, TakenOver, Waiting};
 pub use self::ledger::{Figures, Kept, LaneFigures, Ledger, Mode, Store};
-pub use self::outbox::{BATCH_COMPLETED, CLAIM, Ending, Outbox, Outgoing, Reached};
+pub use self::outbox::{BATCH_COMPLETED, CLAIM, Ending, Label, Outbox, Outgoing, Reached};
 pub use self::quota_domain::QuotaDomain;
 pub use self::restraints::{Restrained, Restraint, RestraintKind};
 pub use self::state::State;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use serde_json::Value;
 
 use super::{AmqpOrigin, LedgerError};
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
+use paceline_domain::time::Timestamp;
 
 /// A claim lasts so long, by the store's own clock, unless it is extended.
 pub const CLAIM: Duration = Duration::from_secs(30);
@@ -48,11 +48,26 @@ pub struct Outgoing {
 /// Name and routing key of the event of a batch's end. Results have three words there at least: methods have two.
 pub const BATCH_COMPLETED: &str = "batch.completed";
 
+/// What the message with a document says of it in its properties.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Label {
+    /// The job's id as its publisher knows it, or the batch whose end it is.
+    pub id: Option<String>,
+    /// Absent where none could be read, as of a batch; likewise of the app.
+    pub method: Option<String>,
+    /// See `method`.
+    pub app: Option<String>,
+    /// When that was.
+    pub ended_at: Option<Timestamp>,
+}
+
 /// A result, a dead letter or a batch's end, with what its publication needs.
 #[derive(Clone, Debug)]
 pub struct Ending {
-    /// The document of the contract's "Result / dead letter".
-    pub document: Value,
+    /// The document of the contract's "Result / dead letter", as JSON.
+    pub document: Bytes,
+    /// What it is about.
+    pub label: Label,
     /// `Some` for a dead letter: its reason.
     pub reason: Option<Reason>,
     /// Of the dead letter.

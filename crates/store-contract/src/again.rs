@@ -53,7 +53,7 @@ pub async fn a_job_that_has_not_ended_is_known(store: Store<'_>) {
     assert_eq!((counts(store.ledger).await, all_waiting(store.domain).await), (before, waiting));
     assert!(endings(store.outbox, 0, 10).await.is_empty());
 
-    store.domain.end_attempt(ended(attempt, 2, Some((running, success("k"))))).await.unwrap();
+    store.domain.end_attempt(ended(attempt, 2, Some((running, success("k")))).into()).await.unwrap();
     assert_eq!(endings(store.outbox, 0, 10).await.len(), 1, "one job, one result, however often it was asked for");
 }
 
@@ -66,7 +66,7 @@ pub async fn every_repeat_of_a_succeeded_job_is_answered(store: Store<'_>) {
     let outbox = endings(store.outbox, 0, 10).await;
     let answered: Vec<_> = outbox.iter().map(|row| row.ending.amqp.correlation_id.clone().unwrap()).collect();
     assert_eq!(answered, ["c-1", "c-2", "c-3"]);
-    assert!(outbox.iter().all(|row| row.ending.document["key"] == "omm_1" && row.ending.reason.is_none()));
+    assert!(outbox.iter().all(|row| document(&row.ending)["key"] == "omm_1" && row.ending.reason.is_none()));
     assert_eq!(store.domain.past_calls(Timestamp(0)).await.unwrap().len(), 1, "nothing was called again");
     assert!(store.domain.begin_attempt(start(Purpose::Job(seq), 5)).await.unwrap().1.is_none());
 }
@@ -112,8 +112,8 @@ pub async fn other_content_is_a_conflict_in_every_state(store: Store<'_>) {
         let expected = Counts { total: before.total + n, dead: before.dead + n, ..before };
         assert_eq!((after, all_waiting(store.domain).await), (expected, waiting.clone()), "{id}");
     }
-    store.domain.end_attempt(ended(attempt, 2, Some((running, success("k"))))).await.unwrap();
-    let document = &endings(store.outbox, 0, 10).await[0].ending.document;
+    store.domain.end_attempt(ended(attempt, 2, Some((running, success("k")))).into()).await.unwrap();
+    let document = document(&endings(store.outbox, 0, 10).await[0].ending);
     assert_eq!((&document["id"], &document["status"]), (&json!("running"), &json!("succeeded")));
 }
 

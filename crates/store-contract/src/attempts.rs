@@ -11,8 +11,8 @@ pub async fn attempts_are_charged_as_they_end(store: Store<'_>) {
     let throttled = Settlement::Queued { not_before: Some(at(5)), charged: false, failure: None };
     let attempt = begin(store.domain, seq, 0).await;
     let end = AttemptEnd { outcome: "throttled", ..ended(attempt, 1, Some((seq, throttled))) };
-    store.domain.end_attempt(end.clone()).await.unwrap();
-    store.domain.end_attempt(end).await.unwrap();
+    store.domain.end_attempt(end.clone().into()).await.unwrap();
+    store.domain.end_attempt(end.into()).await.unwrap();
     let waiting = all_waiting(store.domain).await;
     assert_eq!((waiting[0].attempts, waiting[0].not_before), (0, Some(at(5))));
     assert_eq!(counts(store.ledger).await.throttled, 1, "the same end twice counts once");
@@ -36,7 +36,7 @@ pub async fn attempts_are_charged_as_they_end(store: Store<'_>) {
     let (look_up, read) = store.domain.begin_attempt(start(Purpose::LookUp(seq), 50)).await.unwrap();
     assert!(read.is_some());
     let absent = Settlement::Queued { not_before: None, charged: false, failure: None };
-    store.domain.end_attempt(ended(look_up, 51, Some((seq, absent)))).await.unwrap();
+    store.domain.end_attempt(ended(look_up, 51, Some((seq, absent))).into()).await.unwrap();
     assert_eq!((all_waiting(store.domain).await[0].attempts, all_waiting(store.domain).await[0].uncertain), (2, false));
 
     call(store.domain, seq, 60, success("k")).await;
@@ -53,11 +53,13 @@ pub async fn a_job_that_does_not_wait_is_not_called(store: Store<'_>) {
         let (none, read) = store.domain.begin_attempt(start(purpose, 1)).await.unwrap();
         assert_eq!((none, read), (AttemptSeq::NONE, None));
     }
-    store.domain.end_attempt(ended(attempt, 2, Some((seq, success("k"))))).await.unwrap();
+    store.domain.end_attempt(ended(attempt, 2, Some((seq, success("k")))).into()).await.unwrap();
     let (none, read) = store.domain.begin_attempt(start(Purpose::Job(seq), 3)).await.unwrap();
     assert_eq!((none, read), (AttemptSeq::NONE, None));
     assert_eq!(store.domain.past_calls(Timestamp(0)).await.unwrap().len(), 1);
-    assert!(store.domain.end_attempt(ended(AttemptSeq(77), 2, None)).await.unwrap_err().to_string().contains("77"));
+    assert!(
+        store.domain.end_attempt(ended(AttemptSeq(77), 2, None).into()).await.unwrap_err().to_string().contains("77")
+    );
 }
 
 /// What may have been applied is asked about, and not sent again before that, even if a lane still has it.
@@ -70,7 +72,7 @@ pub async fn an_uncertain_job_is_looked_up_and_not_sent(store: Store<'_>) {
     let (look_up, read) = store.domain.begin_attempt(start(Purpose::LookUp(seq), 10)).await.unwrap();
     assert!(read.is_some());
     let absent = Settlement::Queued { not_before: None, charged: false, failure: None };
-    store.domain.end_attempt(ended(look_up, 11, Some((seq, absent)))).await.unwrap();
+    store.domain.end_attempt(ended(look_up, 11, Some((seq, absent))).into()).await.unwrap();
     assert!(store.domain.begin_attempt(start(Purpose::Job(seq), 12)).await.unwrap().1.is_some());
 }
 
@@ -88,18 +90,18 @@ pub async fn what_comes_together_is_as_if_in_turn(store: Store<'_>) {
         let result = json!({"room": {"room_id": "k"}});
         Some((seq, Settlement::Succeeded { key: Some("k".into()), result, sole: true, warnings: Vec::new() }))
     };
-    let end = |attempt, seq| domain.end_attempt(ended(attempt, 1, sole(seq)));
+    let end = |attempt, seq| domain.end_attempt(ended(attempt, 1, sole(seq)).into());
     let (one, again, claimed) = join3(end(first, a), end(first, a), end(other, b)).await;
     assert!(one.is_ok() && again.is_ok(), "the same end twice is one");
     assert!(matches!(claimed.unwrap_err(), LedgerError::Claimed(by) if by == "a"));
 
     let lost = Settlement::Uncertain { not_before: at(9), charged: true, failure: failure("cut") };
-    domain.end_attempt(ended(other, 2, Some((b, lost)))).await.unwrap();
+    domain.end_attempt(ended(other, 2, Some((b, lost))).into()).await.unwrap();
     let look_up = |sent_s| domain.begin_attempt(start(Purpose::LookUp(b), sent_s));
     let (found, absent) = join(look_up(10), look_up(11)).await;
     let again = Settlement::Queued { not_before: None, charged: false, failure: None };
-    let found = domain.end_attempt(ended(found.unwrap().0, 12, Some((b, success("other")))));
-    let absent = domain.end_attempt(ended(absent.unwrap().0, 12, Some((b, again))));
+    let found = domain.end_attempt(ended(found.unwrap().0, 12, Some((b, success("other")))).into());
+    let absent = domain.end_attempt(ended(absent.unwrap().0, 12, Some((b, again))).into());
     let (found, absent) = join(found, absent).await;
     assert!(found.is_ok() && absent.is_ok());
     let counts = counts(store.ledger).await;
@@ -112,7 +114,7 @@ pub async fn the_first_ending_stays(store: Store<'_>) {
     let seq = queue(store.intake, from_amqp(job("a"))).await.seq;
     let attempt = begin(store.domain, seq, 0).await;
     store.domain.settle(seq, Settlement::Cancelled, at(1)).await.unwrap();
-    store.domain.end_attempt(ended(attempt, 2, Some((seq, success("k"))))).await.unwrap();
+    store.domain.end_attempt(ended(attempt, 2, Some((seq, success("k")))).into()).await.unwrap();
     store.domain.settle(seq, death(Reason::Expired), at(3)).await.unwrap();
     let outbox = endings(store.outbox, 0, 10).await;
     assert_eq!(outbox.len(), 1);
@@ -155,12 +157,12 @@ pub async fn past_calls_reach_back_exactly(store: Store<'_>) {
     let seq = queue(store.intake, from_file(job("a"), "f:1")).await.seq;
     let again = || Some((seq, Settlement::Queued { not_before: None, charged: false, failure: None }));
     let replied = begin(store.domain, seq, 100).await;
-    store.domain.end_attempt(ended(replied, 110, again())).await.unwrap();
+    store.domain.end_attempt(ended(replied, 110, again()).into()).await.unwrap();
     let cut = begin(store.domain, seq, 50).await;
-    store.domain.end_attempt(AttemptEnd { replied: false, ..ended(cut, 60, again()) }).await.unwrap();
+    store.domain.end_attempt(AttemptEnd { replied: false, ..ended(cut, 60, again()) }.into()).await.unwrap();
     let not_sent = begin(store.domain, seq, 200).await;
     let end = AttemptEnd { replied: false, outcome: NOT_SENT, ..ended(not_sent, 201, again()) };
-    store.domain.end_attempt(end).await.unwrap();
+    store.domain.end_attempt(end.into()).await.unwrap();
     let (token, _) = store.domain.begin_attempt(start(Purpose::Token, 95)).await.unwrap();
     assert_ne!(token, AttemptSeq::NONE);
 

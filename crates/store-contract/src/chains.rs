@@ -32,7 +32,7 @@ async fn ends(store: Store<'_>) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let rows = endings(store.outbox, 0, 1_000).await;
     let mut ends: Vec<_> =
-        rows.iter().map(|row| (text(&row.ending.document["id"]), text(&row.ending.document["reason"]))).collect();
+        rows.iter().map(|row| document(&row.ending)).map(|it| (text(&it["id"]), text(&it["reason"]))).collect();
     ends.sort();
     ends
 }
@@ -48,7 +48,7 @@ async fn waits(store: Store<'_>) -> Vec<JobSeq> {
 /// Ends a call of the job, and gives those that it unblocked.
 async fn unblocks(store: Store<'_>, seq: JobSeq, settlement: Settlement) -> Vec<Waiting> {
     let attempt = begin(store.domain, seq, 0).await;
-    store.domain.end_attempt(ended(attempt, 1, Some((seq, settlement)))).await.unwrap()
+    store.domain.end_attempt(ended(attempt, 1, Some((seq, settlement))).into()).await.unwrap()
 }
 
 pub async fn a_job_goes_on_with_the_values_of_those_that_it_waited_for(store: Store<'_>) {

@@ -20,7 +20,7 @@ pub async fn documents_are_the_contracts(store: Store<'_>) {
     store.domain.settle(late, Settlement::Dead { reason: Reason::Expired, failure: expired }, at(9)).await.unwrap();
 
     let outbox = endings(store.outbox, 0, 10).await;
-    let documents: Vec<_> = outbox.iter().map(|row| row.ending.document.clone()).collect();
+    let documents: Vec<_> = outbox.iter().map(|row| document(&row.ending)).collect();
     let expected = [
         json!({
             "id": "good", "method": "feishu.vc.room.create", "app": "acme", "batch": "move", "status": "succeeded",
@@ -54,19 +54,19 @@ pub async fn warnings_are_told_and_counted(store: Store<'_>) {
     call(store.domain, partly, 0, warned("omm_2")).await;
     let expected = json!([{"field": "excess_users", "message": "invited without an account", "values": ["zhangsan"]}]);
     let told = endings(store.outbox, 0, 10).await;
-    assert_eq!(told[0].ending.document.get("warnings"), None);
-    assert_eq!(told[1].ending.document["warnings"], expected);
-    assert_eq!((&told[1].ending.document["status"], told[1].ending.reason), (&json!("succeeded"), None));
+    assert_eq!(document(&told[0].ending).get("warnings"), None);
+    assert_eq!(document(&told[1].ending)["warnings"], expected);
+    assert_eq!((&document(&told[1].ending)["status"], told[1].ending.reason), (&json!("succeeded"), None));
     assert_eq!(
         take(store.intake, from_amqp(Job { batch: Some("other".into()), ..job("partly") })).await,
         TakenOver::Succeeded
     );
-    assert_eq!(endings(store.outbox, told[1].seq, 10).await[0].ending.document["warnings"], expected);
+    assert_eq!(document(&endings(store.outbox, told[1].seq, 10).await[0].ending)["warnings"], expected);
 
     let of = async |batch: &str| store.ledger.counts(Some(vec![batch.to_owned()])).await.unwrap();
     assert_eq!(counts(store.ledger).await, Counts { total: 2, succeeded: 2, warnings: 1, ..Counts::default() });
     assert_eq!((of("move").await.warnings, of("other").await.warnings), (0, 1));
-    let event = store.outbox.claim(0, 100).await.unwrap().into_iter().map(|row| row.ending.document);
+    let event = store.outbox.claim(0, 100).await.unwrap().into_iter().map(|row| document(&row.ending));
     let event = event.into_iter().find(|document| document["batch"] == "other" && document["event"].is_string());
     assert_eq!(event.unwrap()["warnings"], 1);
 }
@@ -87,7 +87,7 @@ pub async fn warnings_go_with_what_they_were_about(store: Store<'_>) {
     assert_eq!(queue(store.intake, from_amqp(job("create"))).await.seq, create);
     call(store.domain, create, 9, success("omm_2")).await;
     assert_eq!(counts(store.ledger).await, Counts { total: 2, succeeded: 2, ..Counts::default() });
-    let last = endings(store.outbox, 0, 10).await.pop().unwrap().ending.document;
+    let last = document(&endings(store.outbox, 0, 10).await.pop().unwrap().ending);
     assert_eq!((&last["key"], last.get("warnings")), (&json!("omm_2"), None));
 }
 
@@ -129,7 +129,7 @@ pub async fn what_is_set_aside_is_read_apart(store: Store<'_>) {
     assert_eq!(open, [(seqs[1], Reached::QUEUE), (seqs[2], Reached::default())]);
     let aside = store.outbox.claim_aside(10).await.unwrap();
     assert_eq!((aside.len(), aside[0].seq, aside[0].reached), (1, seqs[0], refused));
-    assert_eq!(aside[0].ending.document["id"], "0");
+    assert_eq!(document(&aside[0].ending)["id"], "0");
     store.outbox.reached(vec![(seqs[0], refused.again()), (seqs[2], refused)]).await.unwrap();
     let aside: Vec<_> = store.outbox.claim_aside(10).await.unwrap().iter().map(|row| row.seq).collect();
     assert_eq!(aside, [seqs[2], seqs[0]], "what was refused least goes first");

@@ -81,8 +81,8 @@ pub async fn who_has_a_part_changes_nothing_of_the_others(all: Processes<'_, imp
     assert!(is_not_owner(other.held().begin_attempt(start(1)).await.map(drop)));
     assert!(is_not_owner(other.held().settle(seq, death(Reason::Expired), at(1)).await.map(drop)));
     let (open, _) = one.held().begin_attempt(start(2)).await.unwrap();
-    assert!(is_not_owner(other.held().end_attempt(ended(open, 3, Some((seq, success("k"))))).await.map(drop)));
-    one.held().end_attempt(ended(open, 3, Some((seq, success("k"))))).await.unwrap();
+    assert!(is_not_owner(other.held().end_attempt(ended(open, 3, Some((seq, success("k")))).into()).await.map(drop)));
+    one.held().end_attempt(ended(open, 3, Some((seq, success("k")))).into()).await.unwrap();
     assert_eq!(counts(all.one).await.succeeded, 1);
 }
 

@@ -80,8 +80,8 @@ pub async fn other_content_under_a_known_id_is_rejected(store: Store<'_>) {
     assert_eq!(outbox.len(), 1);
     let ending = &outbox[0].ending;
     assert_eq!(ending.reason, Some(Reason::IdConflict));
-    assert_eq!(ending.document["reason"], "id-conflict");
-    assert_eq!(ending.document["id"], "a");
+    assert_eq!(document(ending)["reason"], "id-conflict");
+    assert_eq!(document(ending)["id"], "a");
     assert_eq!(ending.raw, raw_of("a"));
     assert_eq!(ending.amqp.message_id.as_deref(), Some("a"));
     let counts = counts(store.ledger).await;
@@ -102,7 +102,7 @@ pub async fn a_succeeded_job_is_published_again(store: Store<'_>) {
     assert_eq!(take(store.intake, again).await, TakenOver::Succeeded);
     let outbox = endings(store.outbox, 0, 10).await;
     assert_eq!(outbox.len(), 1);
-    assert_eq!(outbox[0].ending.document["key"], "omm_1");
+    assert_eq!(document(&outbox[0].ending)["key"], "omm_1");
     assert_eq!(outbox[0].ending.reply_to, None, "the file asked for no answer");
     assert_eq!(outbox[0].ending.amqp.correlation_id.as_deref(), Some("c-1"));
     assert!(all_waiting(store.domain).await.is_empty());
@@ -124,7 +124,7 @@ pub async fn a_dead_job_is_queued_again(store: Store<'_>) {
         call(store.domain, seq, 10, success("k")).await;
         let outbox = endings(store.outbox, 0, 10).await;
         assert_eq!(outbox.len(), 1);
-        let document = &outbox[0].ending.document;
+        let document = document(&outbox[0].ending);
         assert_eq!((&document["status"], &document["attempts"]), (&json!("succeeded"), &json!(1)));
         assert_eq!(document.get("reason"), None);
         assert_eq!(document.get("detail"), None);
@@ -165,7 +165,7 @@ pub async fn rejected_inputs_are_kept_once(store: Store<'_>) {
         "detail": "body.name: expected at most 100 characters, got 101",
         "cure": Reason::Invalid.cure().to_string(), "finished_at": T0,
     });
-    assert_eq!(ending.document, expected);
+    assert_eq!(document(ending), expected);
 }
 
 /// A message that was rejected, published and then corrected under the same id is no dead letter any more.

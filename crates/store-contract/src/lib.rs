@@ -344,6 +344,11 @@ pub async fn endings(outbox: &dyn Outbox, after: i64, limit: usize) -> Vec<Outgo
     rows
 }
 
+/// The document that is published of it.
+pub fn document(ending: &Ending) -> Value {
+    serde_json::from_slice(&ending.document).unwrap()
+}
+
 /// Takes one job over, which must be queued.
 pub async fn queue(intake: &dyn Intake, arrival: Arrival) -> Waiting {
     match take(intake, arrival).await {
@@ -378,7 +383,7 @@ pub fn ended(attempt: AttemptSeq, ended_s: i64, settlement: Option<(JobSeq, Sett
 /// One call of the job that ends in `settlement`, a second after it left.
 pub async fn call(domain: &dyn Domain, seq: JobSeq, sent_s: i64, settlement: Settlement) {
     let attempt = begin(domain, seq, sent_s).await;
-    domain.end_attempt(ended(attempt, sent_s + 1, Some((seq, settlement)))).await.unwrap();
+    domain.end_attempt(ended(attempt, sent_s + 1, Some((seq, settlement))).into()).await.unwrap();
 }
 
 pub async fn counts(ledger: &dyn Ledger) -> Counts {

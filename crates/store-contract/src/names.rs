@@ -64,7 +64,7 @@ pub async fn a_name_and_another_job_are_both_waited_for(store: Store<'_>) {
     last.params = named("last", Some("omb_1")).params;
     assert_eq!(store.domain.named(vec![(seq, Named::As(Box::new(last)))], at(1)).await.unwrap(), []);
     let attempt = begin(store.domain, first, 2).await;
-    let unblocked = store.domain.end_attempt(ended(attempt, 3, Some((first, success("omm_1"))))).await.unwrap();
+    let unblocked = store.domain.end_attempt(ended(attempt, 3, Some((first, success("omm_1")))).into()).await.unwrap();
     assert_eq!(unblocked.iter().map(|it| it.seq).collect::<Vec<_>>(), [seq]);
 }
 

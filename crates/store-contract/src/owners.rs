@@ -123,7 +123,7 @@ pub async fn who_has_lost_a_domain_changes_nothing_of_it(all: Processes<'_, impl
 
     assert!(is_not_owner(lost.begin_attempt(start(Purpose::Job(b), 1)).await));
     assert!(is_not_owner(lost.begin_attempt(start(Purpose::Token, 1)).await));
-    assert!(is_not_owner(lost.end_attempt(ended(open, 2, Some((a, success("k"))))).await));
+    assert!(is_not_owner(lost.end_attempt(ended(open, 2, Some((a, success("k")))).into()).await));
     assert!(is_not_owner(lost.settle(b, death(Reason::Expired), at(2)).await));
     assert!(is_not_owner(lost.verified(vec![(c, success("k"))], at(2)).await));
     assert!(is_not_owner(lost.set_restraints(Vec::new()).await));
@@ -147,7 +147,7 @@ pub async fn an_owner_recovers_its_own_calls_alone(all: Processes<'_, impl Intak
     let start = AttemptStart { lane: of_other_app("b").lane.into(), ..start(Purpose::Job(b), 0) };
     let (open, _) = others.begin_attempt(start).await.unwrap();
     assert_eq!(mine.recover(at(100)).await.unwrap(), 1);
-    others.end_attempt(ended(open, 1, Some((b, success("k"))))).await.unwrap();
+    others.end_attempt(ended(open, 1, Some((b, success("k")))).into()).await.unwrap();
     let counts = counts(all.one).await;
     assert_eq!((counts.uncertain, counts.succeeded), (1, 1));
 }

@@ -76,7 +76,7 @@ pub async fn batches_go_with_their_last_job(store: Store<'_>) {
         }
     }
     let (token, _) = store.domain.begin_attempt(start(Purpose::Token, 0)).await.unwrap();
-    store.domain.end_attempt(ended(token, 1, None)).await.unwrap();
+    store.domain.end_attempt(ended(token, 1, None).into()).await.unwrap();
     let of = |batch: &str| store.ledger.counts(Some(vec![batch.to_owned()]));
     assert_eq!(of("gone").await.unwrap().cancelled, 599);
 
@@ -104,7 +104,7 @@ pub async fn a_forgotten_job_still_owns_what_it_created(store: Store<'_>) {
         sole: true,
         warnings: Vec::new(),
     };
-    let refused = store.domain.end_attempt(ended(attempt, 71, Some((new, sole("omm_1"))))).await;
+    let refused = store.domain.end_attempt(ended(attempt, 71, Some((new, sole("omm_1")))).into()).await;
     assert!(matches!(refused, Err(LedgerError::Claimed(_))), "{refused:?}");
-    store.domain.end_attempt(ended(attempt, 71, Some((new, sole("omm_2"))))).await.unwrap();
+    store.domain.end_attempt(ended(attempt, 71, Some((new, sole("omm_2")))).into()).await.unwrap();
 }

@@ -20,13 +20,13 @@ pub async fn jobs_are_unsettled_while_in_flight_or_uncertain(store: Store<'_>) {
     }
     let not_sent = begin(store.domain, seqs[0], 50).await;
     let end = AttemptEnd { outcome: NOT_SENT, replied: false, ..ended(not_sent, 51, None) };
-    store.domain.end_attempt(end).await.unwrap();
+    store.domain.end_attempt(end.into()).await.unwrap();
     let lost = begin(store.domain, seqs[0], 0).await;
     let end = AttemptEnd { replied: false, ..ended(lost, 1, Some((seqs[0], uncertain()))) };
-    store.domain.end_attempt(end).await.unwrap();
+    store.domain.end_attempt(end.into()).await.unwrap();
     let answered = begin(store.domain, seqs[1], 0).await;
     let end = AttemptEnd { failure: Some(failure("busy")), ..ended(answered, 7, Some((seqs[1], uncertain()))) };
-    store.domain.end_attempt(end).await.unwrap();
+    store.domain.end_attempt(end.into()).await.unwrap();
     begin(store.domain, seqs[2], 3).await;
     call(store.domain, seqs[4], 0, uncertain()).await;
     store.domain.begin_attempt(start(Purpose::LookUp(seqs[4]), 40)).await.unwrap();
@@ -55,9 +55,9 @@ pub async fn an_object_has_one_owner(store: Store<'_>) {
     }
     call(store.domain, seqs[0], 0, sole("k1")).await;
     let attempt = begin(store.domain, seqs[1], 5).await;
-    let refused = store.domain.end_attempt(ended(attempt, 6, Some((seqs[1], sole("k1"))))).await.unwrap_err();
+    let refused = store.domain.end_attempt(ended(attempt, 6, Some((seqs[1], sole("k1")))).into()).await.unwrap_err();
     assert!(matches!(refused, LedgerError::Claimed(by) if by == "a"));
-    store.domain.end_attempt(ended(attempt, 6, Some((seqs[1], uncertain())))).await.unwrap();
+    store.domain.end_attempt(ended(attempt, 6, Some((seqs[1], uncertain()))).into()).await.unwrap();
     let found = vec![(seqs[1], sole("k1"))];
     assert_eq!(store.domain.verified(found, at(7)).await.unwrap().0, [Verified::Claimed]);
     call(store.domain, seqs[2], 8, success("k1")).await;

@@ -95,8 +95,14 @@ pub(crate) type Each<'a> = &'a mut dyn FnMut(&Row<'_>) -> Result<ControlFlow<()>
 /// What is called for each row with the place of the values that it is of.
 pub(crate) type EachOf<'a> = &'a mut dyn FnMut(usize, &Row<'_>) -> Result<()>;
 
-/// What is called for each row that was inserted.
-pub(crate) type EachInserted<'a> = &'a mut dyn FnMut(&Row<'_>) -> Result<()>;
+/// A statement that inserts a row, whose number `seq` the database gives it.
+#[derive(Clone, Copy)]
+pub(crate) struct Insertion<'a> {
+    /// `INSERT … VALUES …`, and what becomes of a row that is there already.
+    pub(crate) sql: &'a str,
+    /// A column that takes one of the values as it is, and the place of that value: a server says by it which rows it numbered.
+    pub(crate) known_by: (&'a str, usize),
+}
 
 /// What a transaction is begun for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,11 +141,8 @@ pub(crate) trait Driver: Send {
         Ok(())
     }
 
-    /// Inserts a row for each of these lists of values, in their order, and gives what the statement gives of those that were
-    /// inserted, in the same order.
-    fn insert_all(&self, sql: &str, lists: &[&[Value<'_>]], each: EachInserted<'_>) -> Result<()> {
-        self.query_all(sql, lists, &mut |_, row| each(row))
-    }
+    /// Inserts a row for each of these lists of values, in their order, and gives its number; `None` where nothing was inserted.
+    fn insert_all(&self, insertion: Insertion<'_>, lists: &[&[Value<'_>]]) -> Result<Vec<Option<i64>>>;
 
     /// Begins a transaction.
     fn begin(&self, access: Access) -> Result<()>;
@@ -225,25 +228,19 @@ impl Conn {
         self.driver.send_all(sql, &slices(lists))
     }
 
-    /// Inserts a row for each of these lists of values, and gives what `read` makes of each that was inserted, in the order of
-    /// the lists. A server may have numbered them all at one time.
-    pub(crate) fn insert_all<const N: usize, T>(
+    /// Inserts a row for each of these lists of values, in their order, and gives its number; `None` where nothing was inserted.
+    /// A server may number them all at one time.
+    pub(crate) fn insert_all<const N: usize>(
         &self,
-        sql: &str,
+        insertion: Insertion<'_>,
         lists: &[[Value<'_>; N]],
-        mut read: impl FnMut(&Row<'_>) -> Result<T>,
-    ) -> Result<Vec<T>> {
+    ) -> Result<Vec<Option<i64>>> {
         #[cfg(test)]
-        note(sql);
-        let mut inserted = Vec::with_capacity(lists.len());
+        note(insertion.sql);
         if lists.is_empty() {
-            return Ok(inserted);
+            return Ok(Vec::new());
         }
-        self.driver.insert_all(sql, &slices(lists), &mut |row| {
-            inserted.push(read(row)?);
-            Ok(())
-        })?;
-        Ok(inserted)
+        self.driver.insert_all(insertion, &slices(lists))
     }
 
     /// Calls `each` for each row, until it says that this was enough.

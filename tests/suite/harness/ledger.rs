@@ -10,11 +10,14 @@ use paceline::domain::outcome::Failure;
 use paceline::domain::reason::Reason;
 use paceline::domain::time::Timestamp;
 use paceline::engine::ports::{
-    Arrival, BATCH_COMPLETED, Delivered, Ending, Intake, JobSeq, LedgerError, Origin, Outbox, Outgoing, Reached,
+    Arrival, BATCH_COMPLETED, Delivered, Ending, Intake, JobSeq, Label, LedgerError, Origin, Outbox, Outgoing, Reached,
     TakenOver, Waiting,
 };
 use serde_json::json;
 use tokio::sync::Notify;
+
+/// When everything here ends.
+const FINISHED_AT: &str = "2026-11-21T08:00:00.123Z";
 
 #[derive(Default)]
 pub(crate) struct MemoryLedger {
@@ -116,7 +119,15 @@ fn ending(
     let method = lane.map_or("", |lane| &lane.method);
     Ending {
         document: json!({"id": id, "app": app, "method": method, "status": status, "detail": failure.detail,
-            "finished_at": "2026-11-21T08:00:00.123Z"}),
+            "finished_at": FINISHED_AT})
+        .to_string()
+        .into(),
+        label: Label {
+            id: id.map(str::to_owned),
+            method: Some(method.to_owned()),
+            app: Some(app.to_owned()),
+            ended_at: Timestamp::parse(FINISHED_AT).ok(),
+        },
         reason,
         failure,
         attempts: u32::from(lane.is_some()),
@@ -145,12 +156,9 @@ impl MemoryLedger {
 
     /// Tells of a batch's end.
     pub(crate) fn complete(&self, batch: &str) {
-        let document = json!({"event": BATCH_COMPLETED, "batch": batch, "finished_at": "2026-11-21T08:00:00.123Z"});
-        let event = Ending {
-            document,
-            routing_key: BATCH_COMPLETED.to_owned(),
-            ..ending(None, None, Failure::default(), Origin::default(), None, None)
-        };
+        let document = json!({"event": BATCH_COMPLETED, "batch": batch, "finished_at": FINISHED_AT});
+        let ending = ending(Some(batch), None, Failure::default(), Origin::default(), None, None);
+        let event = Ending { document: document.to_string().into(), routing_key: BATCH_COMPLETED.to_owned(), ..ending };
         self.books.lock().unwrap().put_out(event);
         self.changed.notify_one();
     }

@@ -122,7 +122,7 @@ impl Domain for SlowDomain {
         self.inner.job(seq).await
     }
 
-    async fn end_attempt(&self, end: AttemptEnd) -> Done<Vec<Waiting>> {
+    async fn end_attempt(&self, end: Arc<AttemptEnd>) -> Done<Vec<Waiting>> {
         self.inner.end_attempt(end).await
     }
 

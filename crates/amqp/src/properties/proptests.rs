@@ -14,7 +14,7 @@ use paceline_domain::catalog::{Catalog, built_in};
 use paceline_domain::decode::{Apps, Decoder};
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
-use paceline_ports::{AmqpOrigin, Ending};
+use paceline_ports::{AmqpOrigin, Ending, Label};
 
 static CATALOG: LazyLock<Arc<Catalog>> = LazyLock::new(|| Arc::new(built_in().unwrap()));
 
@@ -121,7 +121,8 @@ proptest! {
         }
 
         let ending = Ending {
-            document: json!({"id": properties.message_id().as_ref().map(ToString::to_string), "finished_at": "x"}),
+            document: bytes::Bytes::new(),
+            label: Label { id: properties.message_id().as_ref().map(ToString::to_string), ..Label::default() },
             reason: Some(Reason::Malformed),
             failure: Failure::default(),
             attempts: 0,

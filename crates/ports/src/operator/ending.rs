@@ -1,6 +1,9 @@
 //! The contract's "Result / dead letter" document: what is published, exported and shown of an ending.
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::State;
 use paceline_domain::messages::Cure;
@@ -63,34 +66,13 @@ impl EndingRow {
 
     /// The document. Fields without a value are left out.
     pub fn document(&self) -> Value {
-        let mut fields = Map::new();
-        let mut put = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                fields.insert(name.to_owned(), value);
-            }
-        };
-        put("id", self.id.as_deref().map(Value::from));
-        put("method", self.method.as_deref().map(Value::from));
-        put("app", self.app.as_deref().map(Value::from));
-        put("tenant", Some(self.tenant.as_str()).filter(|tenant| !tenant.is_empty()).map(Value::from));
-        put("batch", self.batch.as_deref().map(Value::from));
-        put("status", Some(json!(self.state.as_str())));
-        put("attempts", Some(json!(self.attempts)));
-        put("finished_at", self.ended_at.map(|at| json!(at)));
-        put("meta", self.meta.as_deref().map(|meta| json_of(Some(meta))));
-        if self.state == State::Succeeded {
-            put("key", self.key.as_deref().map(Value::from));
-            put("result", Some(json_of(self.result.as_deref())));
-            put("warnings", self.warnings.as_deref().map(|warnings| json_of(Some(warnings))));
-        } else {
-            put("reason", self.reason.map(|reason| json!(reason.as_str())));
-            put("code", self.failure.code.map(Value::from));
-            put("detail", self.has_detail().then(|| Value::from(self.failure.detail.to_string())));
-            put("more", (self.more > 0).then(|| json!(self.more)));
-            put("cure", self.cure().map(|cure| Value::from(cure.to_string())));
-            put("log_id", self.failure.log_id.as_deref().map(Value::from));
-        }
-        Value::Object(fields)
+        // Names are texts and values are JSON already: there is nothing that could fail.
+        serde_json::to_value(Document(self)).unwrap_or_default()
+    }
+
+    /// Likewise, as text.
+    pub fn json(&self) -> Vec<u8> {
+        serde_json::to_vec(&Document(self)).unwrap_or_default()
     }
 
     fn has_detail(&self) -> bool {
@@ -107,6 +89,59 @@ impl EndingRow {
             document["cure_fact"] = json!(cure);
         }
         document
+    }
+}
+
+/// An ending as its document, whose fields stand by name.
+struct Document<'a>(&'a EndingRow);
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let row = self.0;
+        let (good, bad) = if row.state == State::Succeeded { (Some(row), None) } else { (None, Some(row)) };
+        let mut fields = Fields(serializer.serialize_map(None)?);
+        fields.put("app", row.app.as_deref())?;
+        fields.put("attempts", Some(row.attempts))?;
+        fields.put("batch", row.batch.as_deref())?;
+        fields.put("code", bad.and_then(|row| row.failure.code))?;
+        fields.put("cure", bad.and_then(EndingRow::cure).map(|cure| cure.to_string()))?;
+        fields.put("detail", row.has_detail().then(|| row.failure.detail.to_string()))?;
+        fields.put("finished_at", row.ended_at)?;
+        fields.put("id", row.id.as_deref())?;
+        fields.put("key", good.and_then(|row| row.key.as_deref()))?;
+        fields.put("log_id", bad.and_then(|row| row.failure.log_id.as_deref()))?;
+        fields.put("meta", row.meta.as_deref().map(Kept::of))?;
+        fields.put("method", row.method.as_deref())?;
+        fields.put("more", bad.map(|row| row.more).filter(|more| *more > 0))?;
+        fields.put("reason", bad.and_then(|row| row.reason).map(Reason::as_str))?;
+        fields.put("result", good.map(|row| row.result.as_deref().map(Kept::of)))?;
+        fields.put("status", Some(row.state.as_str()))?;
+        fields.put("tenant", Some(row.tenant.as_str()).filter(|tenant| !tenant.is_empty()))?;
+        fields.put("warnings", good.and_then(|row| row.warnings.as_deref()).map(Kept::of))?;
+        fields.0.end()
+    }
+}
+
+struct Fields<M>(M);
+
+impl<M: SerializeMap> Fields<M> {
+    fn put(&mut self, name: &'static str, value: Option<impl Serialize>) -> Result<(), M::Error> {
+        value.map_or(Ok(()), |value| self.0.serialize_entry(name, &value))
+    }
+}
+
+/// What was kept as JSON, and goes in as it is.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Kept<'a> {
+    Json(&'a RawValue),
+    /// It is none.
+    Text(&'a str),
+}
+
+impl<'a> Kept<'a> {
+    fn of(text: &'a str) -> Self {
+        serde_json::from_str(text).map_or(Self::Text(text), Self::Json)
     }
 }
 

@@ -11,7 +11,7 @@ use super::counted::Closed;
 use super::held::Held;
 use super::job_row::{JOB_COLUMNS, JOB_COLUMNS_LEN, JOB_TABLES, JobRow};
 use super::{chains, settle, sharing, waiting};
-use crate::driver::{self, Bind as _, Conn, Value, values};
+use crate::driver::{self, Bind as _, Conn, Insertion, Value, values};
 use crate::facts;
 use crate::state::State;
 use paceline_domain::messages::{Cause, Cure};
@@ -99,18 +99,13 @@ fn begin_apart(books: &mut Books, begins: &[&Begin]) -> Result<Vec<Option<Begun>
         let job = begin.job().map_or(Value::Null, |job| Value::Integer(job.0));
         records.push([job, lane.into(), begin.purpose().into(), start.sent_at.bind(), start.deadline_at.bind()]);
     }
-    let record = "INSERT INTO attempts (job, lane, purpose, sent_at, deadline_at) VALUES ($1, $2, $3, $4, $5)
-         RETURNING seq, job";
-    let mut in_order = records.iter().map(|[job, ..]| *job);
-    let seqs = books.conn().insert_all(record, &records, |row| {
-        if in_order.next() == Some(row.value(1)?) {
-            row.get(0).map(AttemptSeq)
-        } else {
-            Err(driver::Error::unexpected("attempts were numbered in another order than they were given in"))
-        }
-    })?;
+    let record = Insertion {
+        sql: "INSERT INTO attempts (job, lane, purpose, sent_at, deadline_at) VALUES ($1, $2, $3, $4, $5)",
+        known_by: ("job", 0),
+    };
+    let seqs = books.conn().insert_all(record, &records)?;
     let mut seqs = seqs.into_iter();
-    let mut begun = |begin: &Begin| Some((seqs.next()?, begin.job().and_then(|job| jobs.remove(&job))));
+    let mut begun = |begin: &Begin| Some((AttemptSeq(seqs.next()??), begin.job().and_then(|job| jobs.remove(&job))));
     Ok(begins.into_iter().map(|begin| begin.and_then(|begin| begun(begin))).collect())
 }
 
@@ -138,14 +133,14 @@ fn callable(conn: &Conn, begins: &[&Begin]) -> Result<HashMap<JobSeq, JobRow>, T
 
 /// An attempt to be closed, by who has these domains; by anybody if there are none.
 pub(crate) struct End {
-    pub(crate) end: AttemptEnd,
+    pub(crate) end: Arc<AttemptEnd>,
     pub(crate) held: Option<Arc<Held>>,
 }
 
 /// Closes attempts and settles their jobs, if their domains are still held; gives the jobs that each lets go on. An attempt
 /// that is closed already was ended by this very command before.
 pub(crate) fn end_all(books: &mut Books, ends: &[&End]) -> Result<Vec<Vec<Waiting>>, Stopped> {
-    let all: Vec<_> = ends.iter().map(|one| &one.end).collect();
+    let all: Vec<_> = ends.iter().map(|one| &*one.end).collect();
     let any = |trouble| (ends.len(), trouble);
     let mut ahead = Ahead::of(books, &all).map_err(|error| any(error.into()))?;
     check_ahead(books, ends, &ahead).map_err(|error| any(error.into()))?;
@@ -264,7 +259,7 @@ pub(crate) fn recover(books: &mut Books, domain: &QuotaDomain, now: Timestamp) -
             failure: Some(Failure { cure: None, ..failure }),
             settlement,
         };
-        End { end, held: None }
+        End { end: end.into(), held: None }
     });
     let lost: Vec<_> = lost.collect();
     end_all(books, &lost.iter().collect::<Vec<_>>()).map_err(|(_, trouble)| trouble)?;

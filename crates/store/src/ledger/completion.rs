@@ -11,6 +11,14 @@ use crate::driver::{Conn, Result, values};
 use paceline_domain::time::Timestamp;
 use paceline_ports::BATCH_COMPLETED;
 
+/// What an event says that its message names.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct Told {
+    pub(super) batch: String,
+    pub(super) finished_at: Timestamp,
+}
+
 /// Tells of the batch if nothing of it is unfinished.
 pub(super) fn tell(conn: &Conn, batch: i64, now: Timestamp) -> Result<()> {
     let name: Option<String> =
@@ -33,7 +41,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::contract::{T0, at, death, failure, from_amqp, from_file, job, queue, success};
+    use crate::contract::{T0, at, death, document, failure, from_amqp, from_file, job, queue, success};
     use crate::ledger::{Mode, SqlStore};
     use paceline_domain::job::Job;
     use paceline_domain::reason::Reason;
@@ -42,7 +50,7 @@ mod tests {
     async fn events(ledger: &SqlStore) -> Vec<Value> {
         let rows = ledger.claim(0, 1_000).await.unwrap();
         let events = rows.into_iter().filter(|row| row.ending.routing_key == BATCH_COMPLETED);
-        events.map(|row| row.ending.document).collect()
+        events.map(|row| document(&row.ending)).collect()
     }
 
     fn open() -> (tempfile::TempDir, SqlStore) {

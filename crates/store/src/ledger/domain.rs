@@ -138,7 +138,7 @@ impl Domain for SqlDomain {
         }
     }
 
-    async fn end_attempt(&self, end: AttemptEnd) -> Result<Vec<Waiting>, LedgerError> {
+    async fn end_attempt(&self, end: Arc<AttemptEnd>) -> Result<Vec<Waiting>, LedgerError> {
         self.open.writer.end(End { end, held: Some(Arc::clone(&self.held)) }).await
     }
 

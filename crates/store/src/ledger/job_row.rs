@@ -1,7 +1,6 @@
 //! A job as columns, and back.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
@@ -9,7 +8,7 @@ use super::books::{Books, Trouble};
 use super::chains::{self, Needs};
 use super::seal::{self, Place as Sealed, Seal};
 use super::tallies::Place;
-use crate::driver::{self, Row, values};
+use crate::driver::{self, Insertion, Row, values};
 use crate::state::State;
 use paceline_domain::identity::ObjectHash;
 use paceline_domain::job::{Identity, Job, LaneKey, Params};
@@ -114,17 +113,15 @@ pub(crate) fn insert_all(
             ]
         })
         .collect();
-    let inserted = conn.insert_all(
-        "INSERT INTO jobs (lane, batch, state, priority, attempts, not_before, not_after, created_at, id, hash, object,
+    let insertion = Insertion {
+        sql: "INSERT INTO jobs (lane, batch, state, priority, attempts, not_before, not_after, created_at, id, hash, object,
              identity, reply_to, meta, amqp, place, params, cells, raw, waits_for, finds)
          VALUES ($1, $2, $18, $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $19, $20)
-         ON CONFLICT (id) DO NOTHING RETURNING seq, id",
-        &rows,
-        |row| Ok((row.get(1)?, row.get(0).map(JobSeq)?)),
-    )?;
+         ON CONFLICT (id) DO NOTHING",
+        known_by: ("id", 6),
+    };
     // Of those that come twice, the first one is new.
-    let mut inserted: HashMap<String, JobSeq> = inserted.into_iter().collect();
-    let seqs: Vec<_> = jobs.iter().map(|(text, _)| inserted.remove(&text.job.id)).collect();
+    let seqs: Vec<_> = conn.insert_all(insertion, &rows)?.into_iter().map(|seq| seq.map(JobSeq)).collect();
     let blocked = seqs.iter().zip(jobs).filter(|(_, (text, _))| text.needs.state() == State::Blocked);
     chains::begin_all(conn, blocked.filter_map(|(seq, (text, _))| Some(((*seq)?, &text.needs))))?;
     Ok(seqs.into_iter().zip(places).map(|(seq, place)| Some((seq?, place))).collect())

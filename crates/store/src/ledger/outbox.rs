@@ -2,13 +2,14 @@
 
 use std::sync::LazyLock;
 
+use super::completion;
 use super::seal::Place;
 use super::sharing::{Sharing, end_of};
 use crate::document::{self, ENDING_COLUMNS, ENDING_COLUMNS_LEN, REJECTED_COLUMNS, REJECTED_COLUMNS_LEN};
 use crate::driver::{Conn, Result, Value, values};
 use paceline_domain::outcome::Failure;
 use paceline_ports::operator::EndingRow;
-use paceline_ports::{AmqpOrigin, BATCH_COMPLETED, Ending, Outgoing, Reached};
+use paceline_ports::{AmqpOrigin, BATCH_COMPLETED, Ending, Label, Outgoing, Reached};
 
 /// An outbox row as it stands.
 struct Pending {
@@ -101,7 +102,7 @@ impl Ended {
     /// As this row of the outbox wants it published.
     fn ending(self, pending: &Pending) -> Ending {
         let amqp = pending.amqp.clone().or(self.amqp);
-        ending(&self.row, amqp.as_deref(), pending.reply_to.clone().or(self.reply_to), self.raw)
+        ending(self.row, amqp.as_deref(), pending.reply_to.clone().or(self.reply_to), self.raw)
     }
 }
 
@@ -140,8 +141,10 @@ fn of_rejected(conn: &Conn, pending: &[Pending]) -> Result<Vec<Option<Ended>>> {
 
 /// What became of a batch, as it was when its last job ended.
 fn event(document: &str) -> Ending {
+    let told: completion::Told = serde_json::from_str(document).unwrap_or_default();
     Ending {
-        document: serde_json::from_str(document).unwrap_or_default(),
+        document: document.to_owned().into(),
+        label: Label { id: Some(told.batch), ended_at: Some(told.finished_at), ..Label::default() },
         reason: None,
         failure: Failure::default(),
         attempts: 0,
@@ -152,27 +155,27 @@ fn event(document: &str) -> Ending {
     }
 }
 
-fn ending(ended: &EndingRow, amqp: Option<&str>, reply_to: Option<String>, raw: Option<Vec<u8>>) -> Ending {
+fn ending(mut ended: EndingRow, amqp: Option<&str>, reply_to: Option<String>, raw: Option<Vec<u8>>) -> Ending {
     let amqp: AmqpOrigin = amqp.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let mut document = ended.document();
-    if let Some(id) = amqp.publisher.as_deref().and_then(|publisher| as_published(&document, publisher)) {
-        document["id"] = id.into();
+    if let Some(id) = amqp.publisher.as_deref().and_then(|publisher| as_published(ended.id.as_deref()?, publisher)) {
+        ended.id = Some(id);
     }
     Ending {
-        document,
+        document: ended.json().into(),
         reason: ended.reason,
-        failure: Failure { cure: ended.cure(), ..ended.failure.clone() },
         attempts: ended.attempts,
         raw: raw.unwrap_or_default().into(),
         reply_to: reply_to.or_else(|| amqp.reply_to.clone()),
         amqp,
         routing_key: ended.routing_key(),
+        failure: Failure { cure: ended.cure(), ..ended.failure },
+        label: Label { id: ended.id, method: ended.method, app: ended.app, ended_at: ended.ended_at },
     }
 }
 
 /// The id as its publisher knows it, without the name that stands before it in the ledger.
-fn as_published(document: &serde_json::Value, publisher: &str) -> Option<String> {
-    document.get("id")?.as_str()?.strip_prefix(publisher)?.strip_prefix('/').map(str::to_owned)
+fn as_published(id: &str, publisher: &str) -> Option<String> {
+    id.strip_prefix(publisher)?.strip_prefix('/').map(str::to_owned)
 }
 
 /// How many rows there are, those set aside among them.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::tests::recount::recount;
 use super::{Mode, SqlStore};
 use crate::contract::{
-    T0, all_waiting, at, ended, endings, from_amqp, from_file, job, rejection, start, success, warned,
+    T0, all_waiting, at, document, ended, endings, from_amqp, from_file, job, rejection, start, success, warned,
 };
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
@@ -202,7 +202,7 @@ impl World {
                 let Some(attempt) = job.open.take() else { return };
                 let (settlement, to, charge) = settlement(how);
                 let end = ended(attempt, 1, Some((job.seq, settlement)));
-                self.ledger().domain().end_attempt(end).await.unwrap();
+                self.ledger().domain().end_attempt(end.into()).await.unwrap();
                 self.model.settle(id, to, charge);
             }
             Op::Settle { id, how } => {
@@ -431,9 +431,10 @@ impl World {
         assert_eq!(outbox.len(), self.model.outbox.len());
         for (row, expected) in outbox.iter().zip(&self.model.outbox) {
             if let Ok(id) = expected {
-                assert_eq!(row.ending.document["id"], format!("id-{id}"));
+                let document = document(&row.ending);
+                assert_eq!(document["id"], format!("id-{id}"));
                 assert_eq!(row.ending.attempts, self.model.jobs[id].attempts);
-                let warned = row.ending.document.get("warnings").is_some();
+                let warned = document.get("warnings").is_some();
                 assert_eq!(warned, self.model.jobs[id].is == Is::Warned);
             }
         }

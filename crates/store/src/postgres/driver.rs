@@ -15,7 +15,7 @@ use tokio_postgres::{Client, Statement};
 use super::many::{self, Many};
 use super::server::Server;
 use super::values::{Bound, Kept};
-use crate::driver::{Access, Driver, Each, EachInserted, EachOf, Error, Kind, Result, Row, Value};
+use crate::driver::{Access, Driver, Each, EachOf, Error, Insertion, Kind, Result, Row, Value};
 
 /// Statements kept prepared per connection. Those over piles have many forms.
 const STATEMENTS_MAX: usize = 512;
@@ -187,6 +187,22 @@ fn on_its_way<'a, T: Send + 'a>(asked: impl Future<Output = T> + Send + 'a) -> B
     }
 }
 
+/// The numbers of rows that were inserted in the order of their lists: whose value `at` is that of the next row has it.
+fn numbers(rows: &[tokio_postgres::Row], lists: &[&[Value<'_>]], at: usize) -> Result<Vec<Option<i64>>> {
+    let mut rows = rows.iter().peekable();
+    let mut numbers = Vec::with_capacity(lists.len());
+    for values in lists {
+        let known_by = values.get(at).copied().unwrap_or(Value::Null);
+        let is_next = rows.peek().map(|row| Ok(Row(*row).value(1)? == known_by)).transpose()?;
+        let row = rows.next_if(|_| is_next == Some(true));
+        numbers.push(row.map(|row| Row(row).get(0)).transpose()?);
+    }
+    match rows.next() {
+        None => Ok(numbers),
+        Some(_) => Err(Error::unexpected("rows were numbered in another order than they were given in")),
+    }
+}
+
 /// The values of each parameter, out of those of each list.
 fn columns<'v, T>(lists: &[&[Value<'v>]], value: impl Fn(Value<'v>) -> T) -> Vec<Vec<T>> {
     let parameters = lists.first().map_or(0, |list| list.len());
@@ -304,10 +320,12 @@ impl Driver for PostgresConn {
         found.iter().try_for_each(|(at, row)| each(*at, &Row(row)))
     }
 
-    fn insert_all(&self, sql: &str, lists: &[&[Value<'_>]], each: EachInserted<'_>) -> Result<()> {
-        let found = self.with(|session| session.inserted(sql, lists))?;
-        self.add_given(sql, found.len());
-        found.iter().try_for_each(|row| each(&Row(row)))
+    fn insert_all(&self, insertion: Insertion<'_>, lists: &[&[Value<'_>]]) -> Result<Vec<Option<i64>>> {
+        let (column, at) = insertion.known_by;
+        let sql = format!("{} RETURNING seq, {column}", insertion.sql);
+        let rows = self.with(|session| session.inserted(&sql, lists))?;
+        self.add_given(&sql, rows.len());
+        numbers(&rows, lists, at)
     }
 
     fn begin(&self, access: Access) -> Result<()> {

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::Server;
 use super::driver::PostgresConn;
 use crate::contract::{T0, counts, from_amqp, job, owners_contract, queue, store_contract};
-use crate::driver::{Access, Driver as _, Kind, Row, Value, values};
+use crate::driver::{Access, Driver as _, Insertion, Kind, Row, Value, values};
 pub(crate) use crate::ledger::{Mode, SqlStore};
 use paceline_ports::location::{self, KeySource, Location, StoreUrl};
 
@@ -306,18 +306,16 @@ fn one_statement_for_many_lists_is_as_one_for_each() {
     let conn = schema.conn();
     conn.execute("CREATE TABLE two (seq BIGINT GENERATED ALWAYS AS IDENTITY, id TEXT UNIQUE, n BIGINT)", &[]).unwrap();
     let lists: Vec<[Value<'_>; 2]> =
-        ["c", "a", "c", "b"].iter().zip(1_i64..).map(|(id, n)| [(*id).into(), n.into()]).collect();
+        ["c", "a", "c", "d", "b"].iter().zip(1_i64..).map(|(id, n)| [(*id).into(), n.into()]).collect();
     let lists: Vec<&[Value<'_>]> = lists.iter().map(<[_; 2]>::as_slice).collect();
     conn.begin(Access::Write).unwrap();
-    let mut inserted = Vec::new();
-    let insert = "INSERT INTO two (id, n) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING RETURNING seq, id";
-    conn.insert_all(insert, &lists, &mut |row| {
-        inserted.push((row.get::<i64>(0)?, row.get::<String>(1)?));
-        Ok(())
-    })
-    .unwrap();
-    assert!(inserted.is_sorted(), "numbered in the order of the lists: {inserted:?}");
-    assert_eq!(inserted.iter().map(|(_, id)| id.as_str()).collect::<Vec<_>>(), ["c", "a", "b"]);
+    conn.execute("INSERT INTO two (id) VALUES ('d')", &[]).unwrap();
+    let insertion =
+        Insertion { sql: "INSERT INTO two (id, n) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING", known_by: ("id", 0) };
+    let numbers = conn.insert_all(insertion, &lists).unwrap();
+    let inserted: Vec<bool> = numbers.iter().map(Option::is_some).collect();
+    assert_eq!(inserted, [true, true, false, false, true]);
+    assert!(numbers.iter().flatten().is_sorted(), "in the order of the lists: {numbers:?}");
     // No value is one, too.
     let changes: [&[Value<'_>]; 2] = [values!["a", 7_i64], &["b".into(), Value::Null]];
     conn.send_all("UPDATE two SET n = $2 WHERE id = $1", &changes).unwrap();
@@ -329,7 +327,7 @@ fn one_statement_for_many_lists_is_as_one_for_each() {
     })
     .unwrap();
     conn.commit().unwrap();
-    assert_eq!(found, [(1, Some(7)), (3, None)]);
+    assert_eq!(found, [(1, Some(7)), (3, None), (4, None)]);
 }
 
 #[tokio::test]

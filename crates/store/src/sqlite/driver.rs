@@ -11,7 +11,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, ToSql};
 
 use super::guard::{Guard, Loss};
 use super::{file, origin};
-use crate::driver::{Access, Columns, Driver, Each, EachOf, Error, Kind, Result, Row, Value};
+use crate::driver::{Access, Columns, Driver, Each, EachOf, Error, Insertion, Kind, Result, Row, Value};
 
 /// The guard over a connection's files, from when it is set: no transaction is committed afterwards unless they are still
 /// the ledger's.
@@ -47,7 +47,10 @@ impl SqliteConn {
             let number = name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok()?.checked_sub(1));
             number.ok_or_else(|| rusqlite::Error::InvalidParameterName(name.to_owned()))
         };
-        let places = (1..=statement.parameter_count()).map(number).collect::<rusqlite::Result<_>>()?;
+        let mut places = Vec::with_capacity(statement.parameter_count());
+        for index in 1..=statement.parameter_count() {
+            places.push(number(index)?);
+        }
         Ok(Prepared { statement, places })
     }
 
@@ -156,6 +159,17 @@ impl Driver for SqliteConn {
             self.read(&mut prepared, values, &mut |row| each(at, row).map(ControlFlow::Continue))?;
         }
         Ok(())
+    }
+
+    fn insert_all(&self, insertion: Insertion<'_>, lists: &[&[Value<'_>]]) -> Result<Vec<Option<i64>>> {
+        // Not by RETURNING: SQLite keeps what a statement gives back in a table that it makes each time, and notes every page
+        // that the statement writes, to be able to take it back.
+        let insert = || -> rusqlite::Result<_> {
+            let mut prepared = self.prepare(insertion.sql)?;
+            let number = |inserted| (inserted > 0).then(|| self.conn.last_insert_rowid());
+            lists.iter().map(|values| prepared.bound(values)?.raw_execute().map(number)).collect()
+        };
+        insert().map_err(|error| self.failed(&error))
     }
 
     fn begin(&self, access: Access) -> Result<()> {

@@ -136,7 +136,7 @@ impl Domain for Handle {
         })
     }
 
-    async fn end_attempt(&self, end: AttemptEnd) -> Done<Vec<Waiting>> {
+    async fn end_attempt(&self, end: Arc<AttemptEnd>) -> Done<Vec<Waiting>> {
         while_running!(self.replica, {
             let mut rows = self.replica.shared.rows.lock().await;
             let lane = self.replica.shared.lanes.lock().unwrap()[&end.attempt].clone();

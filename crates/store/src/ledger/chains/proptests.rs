@@ -56,7 +56,12 @@ async fn run((waits, order, dies): World) {
         let attempt = begin(&domain, seq, 1).await;
         let settlement = if dies[n] { death(Reason::Rejected) } else { success(&format!("k{n}")) };
         ready.extend(
-            domain.end_attempt(ended(attempt, 2, Some((seq, settlement)))).await.unwrap().iter().map(|it| it.seq),
+            domain
+                .end_attempt(ended(attempt, 2, Some((seq, settlement))).into())
+                .await
+                .unwrap()
+                .iter()
+                .map(|it| it.seq),
         );
         recount(&path);
         if n.is_multiple_of(3) {

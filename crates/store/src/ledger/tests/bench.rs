@@ -65,7 +65,11 @@ async fn cpu_per_job() {
                     let mut begin = start(Purpose::Job(seq), 0);
                     begin.sent_at = Timestamp(T0.0 + seq.0);
                     let (attempt, _) = ledger.domain().begin_attempt(begin).await.unwrap();
-                    ledger.domain().end_attempt(ended(attempt, 1, Some((seq, success("omm_4de3"))))).await.unwrap();
+                    ledger
+                        .domain()
+                        .end_attempt(ended(attempt, 1, Some((seq, success("omm_4de3")))).into())
+                        .await
+                        .unwrap();
                 }
             })
         })

@@ -211,7 +211,7 @@ async fn a_full_disk_is_said_and_work_goes_on_when_there_is_room() {
     assert_eq!(counts(&ledger).await.total, 1, "a failed take-over leaves nothing behind");
     ledger.limit_pages(1_000_000).await;
     assert!(matches!(ledger.take_over(vec![big], T0).await.unwrap()[..], [TakenOver::Queued(_)]));
-    ledger.domain().end_attempt(ended(attempt, 1, Some((seq, success("k"))))).await.unwrap();
+    ledger.domain().end_attempt(ended(attempt, 1, Some((seq, success("k")))).into()).await.unwrap();
     let counts = counts(&ledger).await;
     assert_eq!((counts.total, counts.queued, counts.succeeded), (2, 1, 1));
 }

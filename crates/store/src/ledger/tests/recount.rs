@@ -100,7 +100,7 @@ async fn a_ledger_of_version_4_gets_its_tallies() {
         let settlement = settlements[usize::from(n) % settlements.len()].clone();
         let outcome = if n % 5 == 0 { "throttled" } else { "other" };
         let settlement = settlement.map(|settlement| (seq, settlement));
-        ledger.domain().end_attempt(AttemptEnd { outcome, ..ended(attempt, 1, settlement) }).await.unwrap();
+        ledger.domain().end_attempt(AttemptEnd { outcome, ..ended(attempt, 1, settlement) }.into()).await.unwrap();
         let mut input = from_file(crate::contract::job("-"), &format!("g:{n}"));
         input.input = Err(Box::new(rejection(None, Some("batch-1"))));
         take(&ledger, input).await;

@@ -22,7 +22,7 @@ async fn round_trips_are_medians_of_enough_calls() {
     }
     let slow = queue(&world.ledger, from_file(job("slow"), "")).await.seq;
     let attempt = begin(&world.ledger.domain(), slow, 0).await;
-    world.ledger.domain().end_attempt(ended(attempt, 29, Some((slow, success("omm_2"))))).await.unwrap();
+    world.ledger.domain().end_attempt(ended(attempt, 29, Some((slow, success("omm_2")))).into()).await.unwrap();
     let round_trips = world.operator.outlook(T0).unwrap().round_trips;
     assert_eq!(round_trips, [(lane().method, std::time::Duration::from_secs(1))].into());
 }
