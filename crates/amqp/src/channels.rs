@@ -1,5 +1,7 @@
 //! The channels that results leave by.
 
+use std::sync::Arc;
+
 use lapin::Channel;
 
 use super::fault::Error;
@@ -23,13 +25,13 @@ pub(super) enum Renew {
 
 /// One for queues and one for the exchange: what the broker answers with a closed channel concerns one of them alone.
 pub(super) struct Channels {
-    queues: Channel,
-    exchange: Channel,
+    queues: Arc<Channel>,
+    exchange: Arc<Channel>,
 }
 
 impl Channels {
     pub(super) async fn open(session: &Session) -> Result<Self, Error> {
-        Ok(Self { queues: confirming(session).await?, exchange: confirming(session).await? })
+        Ok(Self { queues: confirming(session).await?.into(), exchange: confirming(session).await?.into() })
     }
 
     /// The same with everything declared that is published to.
@@ -38,7 +40,7 @@ impl Channels {
         Self::open(session).await
     }
 
-    pub(super) const fn to(&self, to: &Destination) -> &Channel {
+    pub(super) const fn to(&self, to: &Destination) -> &Arc<Channel> {
         match to {
             Destination::Subscribers => &self.exchange,
             Destination::Results | Destination::Dead | Destination::Reply(_) => &self.queues,

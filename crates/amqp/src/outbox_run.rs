@@ -3,6 +3,7 @@
 //! It knows nothing of reconnecting; [`super::relay`] starts the next run.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -255,7 +256,7 @@ impl<'a, E: Endings> Run<'a, E> {
                 Some(message) => {
                     crash_points::reach("before-publish");
                     under_way.open += 1;
-                    let sent = publish(channels.to(&to).clone(), message);
+                    let sent = publish(Arc::clone(channels.to(&to)), message);
                     self.in_flight.push(sent.map(move |verdict| (seq, to, verdict)).boxed());
                 }
                 None => self.give_up(&to, "AMQP cannot carry a name of more than 255 bytes"),

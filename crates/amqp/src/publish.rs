@@ -55,7 +55,7 @@ pub(super) async fn confirming(session: &Session) -> Result<Channel, Error> {
 }
 
 /// Publishes and waits for the verdict, for ever: the caller bounds it.
-pub(super) async fn publish(channel: Channel, message: Publication) -> Result<Verdict, lapin::Error> {
+pub(super) async fn publish(channel: Arc<Channel>, message: Publication) -> Result<Verdict, lapin::Error> {
     let Publication { exchange, routing_key, mandatory, body, properties } = message;
     // RabbitMQ does not know `immediate`.
     let options = BasicPublishOptions { mandatory, immediate: false };
@@ -102,7 +102,7 @@ pub async fn submit(
 ) -> Result<Report, Error> {
     let session = link.session().await.ok_or(Error::Stopped)?;
     topology::declare_queue(&session, &options.jobs_queue).await?;
-    let channel = confirming(&session).await?;
+    let channel = Arc::new(confirming(&session).await?);
     let queue = short(&options.jobs_queue)?;
     let mut report = Report::default();
     let mut open = BTreeSet::new();
@@ -113,7 +113,7 @@ pub async fn submit(
             let Some((position, job)) = jobs.next() else { break };
             open.insert(position);
             let message = to_queue(&queue, job);
-            in_flight.push(publish(channel.clone(), message).map(move |verdict| (position, verdict)));
+            in_flight.push(publish(Arc::clone(&channel), message).map(move |verdict| (position, verdict)));
         }
         let next = tokio::select! {
             next = tokio::time::timeout(CONFIRM_TIMEOUT, in_flight.next()) => next,

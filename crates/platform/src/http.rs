@@ -1,14 +1,14 @@
 //! One HTTP call over reqwest and rustls: no retry, no redirect, a capped body, and no URL in any message.
 
 use std::error::Error as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::tls::TlsInfo;
-use reqwest::{Body, Client, ClientBuilder, Method, Proxy, redirect, retry};
+use reqwest::{Body, Client, ClientBuilder, Method, Proxy, Url, redirect, retry};
 
 use super::names::SystemNames;
 use super::proxy::{Proxies, Used};
@@ -44,6 +44,7 @@ pub struct HttpTransport {
     clock: Clock,
     proxies: Arc<Proxies>,
     reply_bytes_max: usize,
+    latest: Mutex<Option<Url>>,
 }
 
 impl HttpTransport {
@@ -54,7 +55,8 @@ impl HttpTransport {
     pub fn new(options: &HttpOptions) -> Result<Self, String> {
         let proxies = Arc::new(Proxies::of_environment());
         let client = client_by(options, &proxies)?;
-        Ok(Self { client, clock: Clock::system(), proxies, reply_bytes_max: options.reply_bytes_max })
+        let clock = Clock::system();
+        Ok(Self { client, clock, proxies, reply_bytes_max: options.reply_bytes_max, latest: Mutex::default() })
     }
 }
 
@@ -101,7 +103,8 @@ impl Transport for HttpTransport {
         let Ok(method) = request.http_method.parse::<Method>() else {
             return Reply::NotSent(Cause::UnknownHttpMethod);
         };
-        let mut builder = self.client.request(method, &request.url).timeout(request.timeout);
+        let Some(url) = self.address(&request.url) else { return Reply::NotSent(Cause::RequestNotBuilt) };
+        let mut builder = self.client.request(method, url).timeout(request.timeout);
         if let Some(authorization) = &request.authorization {
             builder = builder.header(AUTHORIZATION, authorization);
         }
@@ -130,6 +133,15 @@ impl Transport for HttpTransport {
 }
 
 impl HttpTransport {
+    /// An address, parsed. Mostly it is that of the call before.
+    fn address(&self, address: &str) -> Option<Url> {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if latest.as_ref().is_none_or(|latest| latest.as_str() != address) {
+            *latest = Some(address.parse().ok()?);
+        }
+        latest.clone()
+    }
+
     async fn read(&self, mut response: reqwest::Response) -> Result<Bytes, Reply> {
         let mut body = BytesMut::new();
         loop {

@@ -109,6 +109,25 @@ pub async fn what_comes_together_is_as_if_in_turn(store: Store<'_>) {
     assert_eq!(endings(store.outbox, 0, 9).await.len(), 2);
 }
 
+/// An object that is deleted together with the record of its creation is gone.
+pub async fn what_ends_together_with_its_deletion_is_cancelled(store: Store<'_>) {
+    let Store { intake, domain, .. } = store;
+    let create = queue(intake, from_amqp(job("create"))).await.seq;
+    let delete = queue(intake, from_amqp(job("delete"))).await.seq;
+    let (created, deleted) = (begin(domain, create, 0).await, begin(domain, delete, 0).await);
+    let undone = Settlement::Undone {
+        result: json!({}),
+        creates: vec![lane().method],
+        key: "omm_1".into(),
+        warnings: Vec::new(),
+    };
+    let created = domain.end_attempt(ended(created, 1, Some((create, success("omm_1")))).into());
+    let deleted = domain.end_attempt(ended(deleted, 1, Some((delete, undone))).into());
+    let (created, deleted) = join(created, deleted).await;
+    assert!(created.is_ok() && deleted.is_ok());
+    assert_eq!(counts(store.ledger).await, Counts { total: 2, succeeded: 1, cancelled: 1, ..Counts::default() });
+}
+
 /// A late reply closes its attempt and leaves the job's first ending alone.
 pub async fn the_first_ending_stays(store: Store<'_>) {
     let seq = queue(store.intake, from_amqp(job("a"))).await.seq;

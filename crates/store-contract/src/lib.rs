@@ -132,6 +132,7 @@ macro_rules! store_contract {
             attempts: attempts_are_charged_as_they_end, a_job_that_does_not_wait_is_not_called,
                 an_uncertain_job_is_looked_up_and_not_sent, the_first_ending_stays,
                 what_comes_together_is_as_if_in_turn,
+                what_ends_together_with_its_deletion_is_cancelled,
                 recovery_makes_open_attempts_uncertain, past_calls_reach_back_exactly;
             unsettled: jobs_are_unsettled_while_in_flight_or_uncertain, an_object_has_one_owner,
                 a_look_up_settles_uncertain_jobs_alone;

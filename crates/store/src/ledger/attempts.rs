@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 use self::ahead::Ahead;
 use super::books::{Books, Trouble};
 use super::counted::Closed;
+use super::endings::Endings;
 use super::held::Held;
 use super::job_row::{JOB_COLUMNS, JOB_COLUMNS_LEN, JOB_TABLES, JobRow};
 use super::{chains, settle, sharing, waiting};
@@ -146,12 +147,13 @@ pub(crate) fn end_all(books: &mut Books, ends: &[&End]) -> Result<Vec<Vec<Waitin
     check_ahead(books, ends, &ahead).map_err(|error| any(error.into()))?;
     close_all(books, &ahead.open(&all)).map_err(|error| any(error.into()))?;
     let mut unblocked = Vec::with_capacity(ends.len());
-    let mut awaited = Vec::new();
+    let (mut awaited, mut endings) = (Vec::new(), Endings::default());
     for (at, End { end, held }) in ends.iter().enumerate() {
-        let job = end_one(books, end, held.as_deref(), &mut ahead).map_err(|trouble| (at, trouble))?;
+        let job = end_one(books, end, held.as_deref(), &mut ahead, &mut endings).map_err(|trouble| (at, trouble))?;
         awaited.extend(job.map(|job| (at, (job, end.ended_at))));
         unblocked.push(books.take_unblocked());
     }
+    endings.write(books.conn()).map_err(|error| any(error.into()))?;
     let (places, jobs): (Vec<_>, Vec<_>) = awaited.into_iter().unzip();
     for (at, more) in places.into_iter().zip(chains::follow_all(books, &jobs).map_err(any)?) {
         if let Some(unblocked) = unblocked.get_mut(at) {
@@ -179,7 +181,11 @@ fn end_one(
     end: &AttemptEnd,
     held: Option<&Held>,
     ahead: &mut Ahead,
+    endings: &mut Endings,
 ) -> Result<Option<JobSeq>, Trouble> {
+    if ahead.asks_anew(books, end) {
+        endings.write(books.conn())?;
+    }
     let closing = ahead
         .closing(books, end)?
         .ok_or_else(|| Trouble::Refused(format!("there is no attempt number {}", end.attempt.0)))?;
@@ -207,7 +213,8 @@ fn end_one(
     if let Some(owner) = ahead.owner(books, *seq, standing, settlement)? {
         return Err(Trouble::Claimed(owner));
     }
-    let has_ended = settle::apply_alone(books, *seq, standing, settlement, closing.purpose == FOR_JOB, end.ended_at)?;
+    let is_attempt = closing.purpose == FOR_JOB;
+    let has_ended = settle::apply_alone(books, *seq, standing, settlement, is_attempt, end.ended_at, endings)?;
     Ok((has_ended && standing.is_awaited).then_some(*seq))
 }
 

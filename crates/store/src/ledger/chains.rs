@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::books::{Books, Trouble};
+use super::endings::Endings;
 use super::listed;
 use super::settle::{self, STANDING_COLUMNS, Standing, known_state};
 use crate::driver::{self, Conn, values};
@@ -355,7 +356,9 @@ fn never_again(job: &Blocked, seq: JobSeq) -> Option<Due> {
 /// Ends a job alone: who waits for it is still to be looked at.
 fn end_one(books: &mut Books, job: &Blocked, reason: Reason, cause: Cause, now: Timestamp) -> Result<(), Trouble> {
     let dead = Settlement::Dead { reason, failure: Failure { detail: cause, ..Failure::default() } };
-    settle::apply_alone(books, job.seq, job.standing, &dead, false, now).map(drop)
+    let mut endings = Endings::default();
+    settle::apply_alone(books, job.seq, job.standing, &dead, false, now, &mut endings)?;
+    Ok(endings.write(books.conn())?)
 }
 
 /// Blocked jobs ended in one transaction at most.

@@ -13,6 +13,7 @@ pub(crate) mod chains;
 mod completion;
 mod counted;
 mod domain;
+mod endings;
 mod figures;
 pub(crate) mod fleet;
 mod heartbeat;

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use super::books::{Books, Trouble};
+use super::endings::{Ended, Endings};
 use super::tallies::{Pile, Place};
 use super::undo;
 use super::{chains, listed};
@@ -78,11 +79,14 @@ pub(crate) fn apply(
     {
         return Err(Trouble::Claimed(owner));
     }
-    let has_ended = apply_alone(books, seq, standing, settlement, attempt, now)?;
+    let mut endings = Endings::default();
+    let has_ended = apply_alone(books, seq, standing, settlement, attempt, now, &mut endings)?;
+    endings.write(books.conn())?;
     if has_ended && standing.is_awaited { chains::follow(books, seq, now) } else { Ok(()) }
 }
 
-/// Likewise, but for those that wait for it, and where nobody else owns what it claims. Says whether it has ended by this.
+/// Likewise, but for those that wait for it, and where nobody else owns what it claims. Says whether it has ended by this: then
+/// its row is one of `endings`, to be written.
 pub(crate) fn apply_alone(
     books: &mut Books,
     seq: JobSeq,
@@ -90,6 +94,7 @@ pub(crate) fn apply_alone(
     settlement: &Settlement,
     attempt: bool,
     now: Timestamp,
+    endings: &mut Endings,
 ) -> Result<bool, Trouble> {
     if standing.state.is_ended() {
         return Ok(false);
@@ -98,19 +103,19 @@ pub(crate) fn apply_alone(
     let charged = standing.attempts + i64::from(attempt);
     let to = match settlement {
         Settlement::Succeeded { key, result, warnings, .. } => {
-            let (result, warnings) = (result_text(result), warnings_text(warnings));
-            let warnings = warnings.as_deref();
-            let ended = Ended { key: key.as_deref(), result: Some(&result), warnings, ..Ended::of(State::Succeeded) };
+            let (result, warnings) = (Some(result_text(result)), warnings_text(warnings));
+            let ended = Ended { key: key.as_deref(), result, warnings, ..Ended::of(State::Succeeded) };
             // What was found applied took a call, though an outage was not charged.
             let is_found = standing.state == State::Uncertain;
-            end(books, seq, standing, &ended, if is_found { charged.max(1) } else { charged }, now)?
+            endings.add(seq, standing, ended, if is_found { charged.max(1) } else { charged }, now)
         }
         Settlement::Undone { result, creates, key, warnings } => {
+            // What it deletes may be of a job that has just ended.
+            endings.write(books.conn())?;
             undo::apply(books, seq, creates, key, now)?;
-            let (result, warnings) = (result_text(result), warnings_text(warnings));
-            let warnings = warnings.as_deref();
-            let ended = Ended { result: Some(&result), warnings, ..Ended::of(State::Succeeded) };
-            end(books, seq, standing, &ended, charged, now)?
+            let (result, warnings) = (Some(result_text(result)), warnings_text(warnings));
+            let ended = Ended { result, warnings, ..Ended::of(State::Succeeded) };
+            endings.add(seq, standing, ended, charged, now)
         }
         Settlement::Queued { not_before, charged, failure } => {
             let attempts = standing.attempts + i64::from(*charged);
@@ -127,7 +132,7 @@ pub(crate) fn apply_alone(
         Settlement::Held { failure } => park(books, seq, standing, State::Held, None, charged, Some(failure))?,
         Settlement::Dead { reason, failure } => {
             let ended = Ended { reason: Some(*reason), failure: Some(failure), ..Ended::of(State::Dead) };
-            end(books, seq, standing, &ended, charged, now)?
+            endings.add(seq, standing, ended, charged, now)
         }
         Settlement::Cancelled => {
             // An earlier call may have been applied, and this is the last that is heard of it.
@@ -138,7 +143,7 @@ pub(crate) fn apply_alone(
             books.announce(seq, standing.place.lane)?;
             let reason = Some(Reason::Cancelled);
             let ended = Ended { reason, failure: Some(&failure), ..Ended::of(State::Cancelled) };
-            end(books, seq, standing, &ended, charged, now)?
+            endings.add(seq, standing, ended, charged, now)
         }
     };
     books.tallies.moved(standing.pile(), to, now);
@@ -198,63 +203,6 @@ pub(crate) fn known(books: &Books, seq: JobSeq) -> Result<Failure, Trouble> {
         })
     })?;
     Ok(failure)
-}
-
-/// How a job ended.
-struct Ended<'a> {
-    state: State,
-    key: Option<&'a str>,
-    result: Option<&'a str>,
-    warnings: Option<&'a str>,
-    reason: Option<Reason>,
-    failure: Option<&'a Failure>,
-}
-
-impl Ended<'_> {
-    const fn of(state: State) -> Self {
-        Self { state, key: None, result: None, warnings: None, reason: None, failure: None }
-    }
-}
-
-fn end(
-    books: &Books,
-    seq: JobSeq,
-    standing: Standing,
-    ended: &Ended<'_>,
-    attempts: i64,
-    now: Timestamp,
-) -> Result<Pile, Trouble> {
-    if standing.from_amqp {
-        books.conn().send("INSERT INTO outbox (job) VALUES ($1)", values![seq])?;
-    }
-    let failure = ended.failure;
-    // Rows are numbered as they are written, by one transaction after the other: its own has the highest number.
-    books.conn().send(
-        "UPDATE jobs SET state = $2, attempts = $3, ended_at = $4,
-             outbox = CASE WHEN $5 = 1 THEN (SELECT max(seq) FROM outbox) END, key = $6, result = $7, warnings = $8,
-             reason = $9, http_status = $10, code = $11, detail = $12, cure = $13, log_id = $14
-         WHERE seq = $1",
-        values![
-            seq,
-            ended.state.number(),
-            attempts,
-            now,
-            i64::from(standing.from_amqp),
-            ended.key,
-            ended.result,
-            ended.warnings,
-            ended.reason.map(Reason::as_str),
-            failure.and_then(|failure| failure.status),
-            failure.and_then(|failure| failure.code),
-            facts::detail(failure),
-            facts::cure(failure),
-            failure.and_then(|failure| failure.log_id.as_ref()),
-        ],
-    )?;
-    if ended.state == State::Succeeded {
-        return Ok(standing.place.succeeded(ended.warnings.is_some()));
-    }
-    Ok(standing.place.pile(ended.state, ended.reason, failure.and_then(|failure| failure.code)))
 }
 
 fn park(

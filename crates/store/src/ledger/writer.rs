@@ -105,6 +105,8 @@ async fn write(mut messages: mpsc::Receiver<Message>, mut books: Box<Books>, loc
             // Not in the turn's thread: whoever is woken from outside the runtime, and what is freed by another thread than
             // made it, costs more.
             answers.into_iter().for_each(Answer::give);
+            // What they ask next goes into one turn.
+            tokio::task::yield_now().await;
         }
         if let Some(reply) = closing {
             messages.close();

@@ -76,12 +76,17 @@ pub(super) fn has_foreign_log(path: &Path) -> bool {
     sight(path) == Some(first)
 }
 
+/// `None` also where they plainly belong together.
 fn sight(path: &Path) -> Option<Sight> {
     let log = Log::open(&file::beside(path, "-wal"))?;
     let conn = file::open_without_log(path).ok()?;
     let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).ok();
     let bytes = conn.query_row("SELECT stamp FROM stamp", [], |row| row.get::<_, Vec<u8>>(0)).ok()?;
     let (file, schema) = (Stamp::of(&bytes)?, hex(u32::try_from(number("PRAGMA schema_version")?).ok()?));
+    // Mostly all of the log has just been moved into the file: then its end tells, and it need not be read through.
+    if file.schema == schema && log.last().is_some_and(|last| last.own == file.own) {
+        return None;
+    }
     let told = log.read()?;
     let is_in_log = told.stamps.iter().any(|stamp| stamp.own == file.own);
     let knows_schema = file.schema == schema || told.schemas.contains(&schema);
@@ -111,6 +116,24 @@ struct Log {
     salts: [u8; 8],
 }
 
+/// A frame's header, and how its page begins.
+struct Frame {
+    head: [u8; FRAME_HEADER_BYTES as usize + 10],
+    page_at: u64,
+}
+
+impl Frame {
+    fn is_first_page(&self) -> bool {
+        self.head[..4] == [0, 0, 0, 1]
+    }
+
+    /// Where in the page its row stands, if it is a leaf with a single one.
+    fn only_row(&self) -> Option<u64> {
+        let is_single = self.head[24] == LEAF && self.head[27..29] == [0, 1];
+        (is_single && !self.is_first_page()).then(|| u64::from(u16::from_be_bytes([self.head[32], self.head[33]])))
+    }
+}
+
 struct Told {
     stamps: Vec<Stamp>,
     schemas: BTreeSet<[u8; 8]>,
@@ -125,31 +148,43 @@ impl Log {
         (page_bytes >= 512).then_some(Self { file, page_bytes, salts: header[16..24].try_into().ok()? })
     }
 
-    /// All stamps, and all numbers of the schema, of the log's present life: older frames have other salts.
+    /// All stamps, and all numbers of the schema.
     fn read(&self) -> Option<Told> {
         let mut told = Told { stamps: Vec::new(), schemas: BTreeSet::new() };
-        let mut head = [0; FRAME_HEADER_BYTES as usize + 10];
-        let mut at = HEADER_BYTES;
-        while self.file.read_exact_at(&mut head, at).is_ok() && head[8..16] == self.salts {
-            let page = at + FRAME_HEADER_BYTES;
-            if head[..4] == [0, 0, 0, 1] {
+        for frame in (0..).map_while(|number| self.frame(number)) {
+            if frame.is_first_page() {
                 let mut schema = [0; 4];
-                self.file.read_exact_at(&mut schema, page + SCHEMA_AT).ok()?;
+                self.file.read_exact_at(&mut schema, frame.page_at + SCHEMA_AT).ok()?;
                 told.schemas.insert(hex(u32::from_be_bytes(schema)));
-            } else if head[24] == LEAF && head[27..29] == [0, 1] {
-                // One row, and then where it is.
-                told.stamps.extend(self.stamp_at(page + u64::from(u16::from_be_bytes([head[32], head[33]]))));
             }
-            at = page + self.page_bytes;
+            told.stamps.extend(self.stamp(&frame));
         }
         told.schemas.extend(told.stamps.iter().map(|stamp| stamp.schema));
         Some(told)
     }
 
-    /// The stamp in a row, if it is the stamp's.
-    fn stamp_at(&self, at: u64) -> Option<Stamp> {
+    /// The last stamp.
+    fn last(&self) -> Option<Stamp> {
+        let (mut there, mut beyond) = (0, self.file.metadata().ok()?.len() / (FRAME_HEADER_BYTES + self.page_bytes));
+        while there < beyond {
+            let middle = there.midpoint(beyond);
+            if self.frame(middle).is_some() { there = middle + 1 } else { beyond = middle }
+        }
+        (0..there).rev().find_map(|number| self.stamp(&self.frame(number)?))
+    }
+
+    /// A frame of the log's present life: those behind it are older, and have other salts.
+    fn frame(&self, number: u64) -> Option<Frame> {
+        let at = HEADER_BYTES + number * (FRAME_HEADER_BYTES + self.page_bytes);
+        let mut head = [0; FRAME_HEADER_BYTES as usize + 10];
+        self.file.read_exact_at(&mut head, at).ok()?;
+        (head[8..16] == self.salts).then_some(Frame { head, page_at: at + FRAME_HEADER_BYTES })
+    }
+
+    /// The stamp in a page, if it is the stamp's.
+    fn stamp(&self, frame: &Frame) -> Option<Stamp> {
         let mut row = [0; ROW_BEGINS.len() + STAMP_BYTES];
-        self.file.read_exact_at(&mut row, at).ok()?;
+        self.file.read_exact_at(&mut row, frame.page_at + frame.only_row()?).ok()?;
         Stamp::of(row.strip_prefix(&ROW_BEGINS)?)
     }
 }

@@ -50,11 +50,21 @@ impl Ahead {
         ends.iter().copied().filter(|end| open.remove(&end.attempt)).collect()
     }
 
+    /// Whether something that an end before it may have changed is read for this one.
+    pub(super) fn asks_anew(&self, books: &Books, end: &AttemptEnd) -> bool {
+        let claims_again = |(_, settlement): &(JobSeq, Settlement)| match settlement {
+            Settlement::Succeeded { key: Some(key), .. } => self.claimed.contains(key),
+            _ => false,
+        };
+        !self.closing.contains_key(&end.attempt)
+            || is_touched(books, end)
+            || end.settlement.as_ref().is_some_and(claims_again)
+    }
+
     /// The attempt, as it was before these ends; `None` if there is no such.
     pub(super) fn closing(&mut self, books: &Books, end: &AttemptEnd) -> Result<Option<Closing>> {
-        let is_touched = end.settlement.as_ref().is_some_and(|(seq, _)| books.is_touched(*seq));
         let known = self.closing.remove(&end.attempt);
-        if known.is_some() && !is_touched {
+        if known.is_some() && !is_touched(books, end) {
             return Ok(known);
         }
         let read = closing(books.conn(), &[end])?.pop().flatten();
@@ -79,6 +89,10 @@ impl Ahead {
             Some(_) | None => settle::owner(books.conn(), seq, key),
         }
     }
+}
+
+fn is_touched(books: &Books, end: &AttemptEnd) -> bool {
+    end.settlement.as_ref().is_some_and(|(seq, _)| books.is_touched(*seq))
 }
 
 fn closing(conn: &Conn, ends: &[&AttemptEnd]) -> Result<Vec<Option<Closing>>> {
