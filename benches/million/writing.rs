@@ -73,7 +73,7 @@ async fn call(ledger: &SqlStore, seq: paceline::engine::ports::JobSeq, now: Time
         failure: None,
         settlement: Some((seq, settlement)),
     };
-    ledger.acquire_all().await?.end_attempt(end).await?;
+    ledger.acquire_all().await?.end_attempt(end.into()).await?;
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::catalog::{Catalog, Method};
 use super::find;
 use super::job::{Identity, Params};
+use super::json;
 use super::mask;
 
 /// An object, wherever it is wanted: 64 bits of a SHA-256, so that no two of a million meet by chance.
@@ -43,9 +44,7 @@ pub struct Place<'a> {
 pub fn hash(place: Place<'_>, method: Option<&Method>, params: &Params) -> ObjectHash {
     let Place { method: name, app, tenant, identity } = place;
     let key = method.map_or_else(|| all(params), |it| key(it, params));
-    // Texts and JSON values only: there is nothing that could fail.
-    let content = serde_json::to_vec(&(name, app, tenant, identity, key)).unwrap_or_default();
-    let digest = Sha256::digest(content);
+    let digest = Sha256::digest(json::bytes(&(name, app, tenant, identity, key)));
     ObjectHash(digest.first_chunk().map_or(0, |chunk| i64::from_be_bytes(*chunk)))
 }
 

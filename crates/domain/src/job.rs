@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::find;
 use super::identity::ObjectHash;
+use super::json;
 use super::messages::{Cause, Got, Rule, Spot, Wrong};
 use super::reason::Reason;
 use super::time::Timestamp;
@@ -163,9 +164,7 @@ impl Job {
             &params.query,
             &params.body,
         );
-        // Texts and JSON values only: there is nothing that could fail.
-        let text = serde_json::to_vec(&content).unwrap_or_default();
-        Sha256::digest(text).into()
+        Sha256::digest(json::bytes(&content)).into()
     }
 }
 

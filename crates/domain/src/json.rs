@@ -1,12 +1,17 @@
-//! Reads JSON strictly: an object that holds the same key twice is a fault, because nobody can tell which was meant.
+//! Reads JSON strictly: an object that holds the same key twice is a fault, because nobody can tell which was meant. And
+//! writes it.
 
 use std::fmt;
 
+use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 /// What some programs and editors put before UTF-8.
 pub const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// How long what we write is, mostly: growing it step by step takes longer than writing it.
+const BYTES_EXPECTED: usize = 512;
 
 /// Reads one JSON value, and the dotted names of the keys that stand in it twice.
 ///
@@ -18,6 +23,20 @@ pub fn parse(raw: &[u8]) -> Result<(Value, Vec<String>), serde_json::Error> {
     let value = Strict { twice: &mut twice }.deserialize(&mut reader)?;
     reader.end()?;
     Ok((value, twice))
+}
+
+/// A value as JSON. Nothing comes of one that is none, such as a map with keys that are no texts: nothing here is.
+pub fn bytes(value: &impl Serialize) -> Vec<u8> {
+    let mut json = Vec::with_capacity(BYTES_EXPECTED);
+    if serde_json::to_writer(&mut json, value).is_err() {
+        json.clear();
+    }
+    json
+}
+
+/// Likewise, as text.
+pub fn text(value: &impl Serialize) -> String {
+    String::from_utf8(bytes(value)).unwrap_or_default()
 }
 
 struct Strict<'a> {

@@ -20,6 +20,7 @@ use paceline_domain::catalog::Resolve;
 use paceline_domain::decode;
 use paceline_domain::find::{self, Answer, Directory, Listed, Names, Step};
 use paceline_domain::job::{Identity, Job, LaneKey, Params};
+use paceline_domain::json;
 use paceline_domain::look_up::{Pages, Turn};
 use paceline_domain::messages::Cause;
 use paceline_domain::outcome::{Failure, text_of};
@@ -220,7 +221,7 @@ impl Finder<'_> {
         for (place, items) in places {
             if !items.is_empty() || !directory.resolve.is_asked() {
                 // Texts only: there is nothing that could fail.
-                kept.push((place.clone(), serde_json::to_string(&items).unwrap_or_default()));
+                kept.push((place.clone(), json::text(&items)));
             }
             let key = (directory.id.clone(), place);
             self.fresh.insert(key.clone());
@@ -293,7 +294,7 @@ impl Engine {
                 continue;
             }
             items.push(made);
-            let items = serde_json::to_string(&items).unwrap_or_default();
+            let items = json::text(&items);
             let places = vec![(place, items), (below, "[]".to_owned())];
             return self.ledger().keep_listed(&directory.id, places, kept.read_at).await;
         }

@@ -10,6 +10,7 @@ use super::app::App;
 use super::ports::Request;
 use paceline_domain::catalog::{Method, TokenPlace};
 use paceline_domain::job::Params;
+use paceline_domain::json;
 use paceline_domain::messages::Cause;
 use paceline_domain::segment;
 
@@ -43,8 +44,7 @@ pub fn build(
         (None, _) => {}
     }
     let has_body = method.http_method != "GET" && method.http_method != "DELETE" || !params.body.is_empty();
-    // JSON already: there is nothing that could fail.
-    let body = has_body.then(|| serde_json::to_vec(&params.body).unwrap_or_default().into());
+    let body = has_body.then(|| json::bytes(&params.body).into());
     Ok(Request {
         http_method: method.http_method.clone(),
         url,

@@ -1,16 +1,9 @@
 //! Causes and what to do about them, as the ledger keeps them: their JSON.
 
-use serde::Serialize;
-
 use crate::driver::{self, Row};
+pub(crate) use paceline_domain::json::text;
 use paceline_domain::messages::{Cause, Cure};
 use paceline_domain::outcome::Failure;
-
-/// For a column.
-pub(crate) fn text(fact: &impl Serialize) -> String {
-    // Texts and numbers only: there is nothing that could fail.
-    serde_json::to_string(fact).unwrap_or_default()
-}
 
 /// The cause of a failure, for a column.
 pub(crate) fn detail(failure: Option<&Failure>) -> Option<String> {

@@ -20,6 +20,7 @@ use crate::catalog::{shortened, shown_text};
 use crate::checks::{self, Check, Finding, Severity, Source};
 use crate::decode::{Decoder, Defaults};
 use crate::job::{Column, Fault, Rejection};
+use crate::json;
 use crate::mask;
 use crate::messages::{HeaderTrouble, Rule};
 use crate::time::Zone;
@@ -249,7 +250,7 @@ impl Columns {
         let masked: Vec<&str> =
             kept.map(|(index, cell)| shown(cell, self.holds_secrets(index, meanings, decoder))).collect();
         let kept = serde_json::to_string(&masked).ok();
-        let raw = serde_json::to_vec(&document).unwrap_or_default();
+        let raw = json::bytes(&document);
         let mut warnings = Vec::new();
         let base = Base::of(decoder, &document, input);
         let defaults = Defaults { id: base.as_ref().map(Base::id), ..Defaults::default() };

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::State;
+use paceline_domain::json;
 use paceline_domain::messages::Cure;
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
@@ -72,7 +73,7 @@ impl EndingRow {
 
     /// Likewise, as text.
     pub fn json(&self) -> Vec<u8> {
-        serde_json::to_vec(&Document(self)).unwrap_or_default()
+        json::bytes(&Document(self))
     }
 
     fn has_detail(&self) -> bool {

@@ -6,6 +6,7 @@ use super::books::{Books, Trouble};
 use super::meta;
 use crate::driver::values;
 use paceline_domain::activity::Deed;
+use paceline_domain::json;
 use paceline_domain::time::Timestamp;
 
 /// Rows that one step of a clean-up forgets.
@@ -16,7 +17,7 @@ pub(crate) fn record(books: &Books, deed: &Deed, count: usize, now: Timestamp) -
     if count == 0 {
         return Ok(());
     }
-    let facts = serde_json::to_string(&deed.facts.0).unwrap_or_default();
+    let facts = json::text(&deed.facts.0);
     let (by, action) = (&deed.by, deed.action.as_str());
     books.conn().send(
         "INSERT INTO activity (change, at, via, actor, uid, action, count, facts)

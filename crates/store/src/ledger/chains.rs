@@ -20,6 +20,7 @@ use crate::state::State;
 use paceline_domain::chain::{self, graph};
 use paceline_domain::find;
 use paceline_domain::job::Job;
+use paceline_domain::json;
 use paceline_domain::messages::Cause;
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
@@ -48,7 +49,7 @@ impl Needs {
         let mut rows: Vec<_> = taken.map(|it| Need { id: it.id, takes: true, field: it.at }).collect();
         rows.extend(job.after.iter().map(|id| Need { id: id.clone(), takes: false, field: None }));
         // Texts only: there is nothing that could fail.
-        let after = (!job.after.is_empty()).then(|| serde_json::to_string(&job.after).unwrap_or_default());
+        let after = (!job.after.is_empty()).then(|| json::text(&job.after));
         let finds = find::holds(job).then(|| find::left(&job.params).is_some());
         Self { after, finds, rows }
     }
@@ -279,7 +280,7 @@ fn release(
     taken: &[serde_json::Value],
     now: Timestamp,
 ) -> Result<Option<Waiting>, Trouble> {
-    let filled = (!taken.is_empty()).then(|| serde_json::to_string(taken).unwrap_or_default());
+    let filled = (!taken.is_empty()).then(|| json::text(&taken));
     let waiting = books.release(job.seq, filled.as_deref())?;
     let place = job.standing.place;
     books.tallies.moved(place.pile(State::Blocked, None, None), place.queued(), now);

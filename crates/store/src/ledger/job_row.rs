@@ -12,6 +12,7 @@ use crate::driver::{self, Insertion, Row, values};
 use crate::state::State;
 use paceline_domain::identity::ObjectHash;
 use paceline_domain::job::{Identity, Job, LaneKey, Params};
+use paceline_domain::json;
 use paceline_domain::time::Timestamp;
 use paceline_domain::trace::{self, Trace};
 use paceline_ports::{AmqpOrigin, JobSeq, LedgerError};
@@ -30,7 +31,7 @@ impl JobText {
     pub(crate) fn of(job: Box<Job>) -> Self {
         let hash = job.content_hash();
         let params = params_text(&job.params);
-        let meta = job.meta.as_ref().map(object_text);
+        let meta = job.meta.as_ref().map(json::text);
         let identity = (job.identity != Identity::Tenant).then(|| job.identity.to_string());
         let needs = Needs::of(&job);
         Self { job, hash, params, meta, identity, needs }
@@ -337,16 +338,10 @@ pub(crate) fn damaged(id: &str, why: &str) -> LedgerError {
 }
 
 fn params_text(params: &Params) -> String {
-    let part = |map: &Map<String, Value>| if map.is_empty() { "{}".to_owned() } else { object_text(map) };
     if params.path.is_empty() && params.query.is_empty() {
-        return part(&params.body);
+        return json::text(&params.body);
     }
-    format!("[{},{},{}]", part(&params.path), part(&params.query), part(&params.body))
-}
-
-fn object_text(map: &Map<String, Value>) -> String {
-    // Keys are strings and values are JSON already: there is nothing that could fail.
-    serde_json::to_string(map).unwrap_or_default()
+    json::text(&(&params.path, &params.query, &params.body))
 }
 
 fn object_of(text: &str) -> Result<Map<String, Value>, String> {

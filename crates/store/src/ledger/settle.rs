@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use serde::Serialize;
+
 use super::books::{Books, Trouble};
 use super::endings::{Ended, Endings};
 use super::tallies::{Pile, Place};
@@ -10,11 +12,11 @@ use super::{chains, listed};
 use crate::driver::{self, Conn, Row, values};
 use crate::facts;
 use crate::state::State;
+use paceline_domain::json;
 use paceline_domain::messages::Cause;
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
 use paceline_domain::time::Timestamp;
-use paceline_domain::warning::Warning;
 use paceline_ports::{JobSeq, Settlement};
 
 /// A job as settling needs it.
@@ -103,7 +105,7 @@ pub(crate) fn apply_alone(
     let charged = standing.attempts + i64::from(attempt);
     let to = match settlement {
         Settlement::Succeeded { key, result, warnings, .. } => {
-            let (result, warnings) = (Some(result_text(result)), warnings_text(warnings));
+            let (result, warnings) = (Some(json::text(result)), list_text(warnings));
             let ended = Ended { key: key.as_deref(), result, warnings, ..Ended::of(State::Succeeded) };
             // What was found applied took a call, though an outage was not charged.
             let is_found = standing.state == State::Uncertain;
@@ -113,7 +115,7 @@ pub(crate) fn apply_alone(
             // What it deletes may be of a job that has just ended.
             endings.write(books.conn())?;
             undo::apply(books, seq, creates, key, now)?;
-            let (result, warnings) = (Some(result_text(result)), warnings_text(warnings));
+            let (result, warnings) = (Some(json::text(result)), list_text(warnings));
             let ended = Ended { result, warnings, ..Ended::of(State::Succeeded) };
             endings.add(seq, standing, ended, charged, now)
         }
@@ -151,21 +153,9 @@ pub(crate) fn apply_alone(
     Ok(to.state().is_some_and(State::is_ended))
 }
 
-/// A result as the ledger keeps it.
-fn result_text(result: &serde_json::Value) -> String {
-    // JSON already: there is nothing that could fail. `to_string` would take the longer way through a formatter.
-    serde_json::to_string(result).unwrap_or_default()
-}
-
-/// Warnings likewise: no text for none.
-fn warnings_text(warnings: &[Warning]) -> Option<String> {
-    // Strings and JSON values only: there is nothing that could fail.
-    (!warnings.is_empty()).then(|| serde_json::to_string(warnings).unwrap_or_default())
-}
-
-/// Keys likewise.
-fn keys_text(keys: &[String]) -> Option<String> {
-    (!keys.is_empty()).then(|| serde_json::to_string(keys).unwrap_or_default())
+/// No text for none.
+fn list_text(list: &[impl Serialize]) -> Option<String> {
+    (!list.is_empty()).then(|| json::text(&list))
 }
 
 /// The object that a settlement claims, which nobody else may own.
@@ -229,7 +219,7 @@ fn park(
             facts::detail(failure),
             facts::cure(failure),
             failure.and_then(|failure| failure.log_id.as_ref()),
-            failure.and_then(|failure| keys_text(&failure.candidates)),
+            failure.and_then(|failure| list_text(&failure.candidates)),
         ],
     )?;
     Ok(standing.place.pile(to, None, code))
