@@ -62,9 +62,10 @@ impl Endings {
     ) -> Pile {
         let Ended { state, key, result, warnings, reason, failure } = ended;
         let code = failure.and_then(|failure| failure.code);
-        let pile = match state {
-            State::Succeeded => standing.place.succeeded(warnings.is_some()),
-            _ => standing.place.pile(state, reason, code),
+        let pile = if state == State::Succeeded {
+            standing.place.succeeded(warnings.is_some())
+        } else {
+            standing.place.pile(state, reason, code)
         };
         self.0.push(Ending {
             seq,

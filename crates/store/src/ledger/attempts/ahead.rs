@@ -52,10 +52,7 @@ impl Ahead {
 
     /// Whether something that an end before it may have changed is read for this one.
     pub(super) fn asks_anew(&self, books: &Books, end: &AttemptEnd) -> bool {
-        let claims_again = |(_, settlement): &(JobSeq, Settlement)| match settlement {
-            Settlement::Succeeded { key: Some(key), .. } => self.claimed.contains(key),
-            _ => false,
-        };
+        let claims_again = |(_, settlement): &(JobSeq, Settlement)| matches!(settlement, Settlement::Succeeded { key: Some(key), .. } if self.claimed.contains(key));
         !self.closing.contains_key(&end.attempt)
             || is_touched(books, end)
             || end.settlement.as_ref().is_some_and(claims_again)
