@@ -140,6 +140,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_is_read_and_nothing_comes_of_what_is_no_json() {
+        let value = serde_json::json!({"a": [1, 2.5, null], "b": "\u{4f1a}\"", "long": "x".repeat(2 * BYTES_EXPECTED)});
+        assert_eq!(parse(&bytes(&value)).unwrap(), (value.clone(), Vec::new()));
+        assert_eq!(text(&value), value.to_string());
+        assert_eq!(text(&std::collections::BTreeMap::from([((1, 2), "a key of two numbers")])), "");
+    }
+
+    #[test]
     fn nesting_is_bounded() {
         let deep = "[".repeat(10_000);
         assert!(parse(deep.as_bytes()).is_err());
