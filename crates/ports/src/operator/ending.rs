@@ -150,3 +150,34 @@ impl<'a> Kept<'a> {
 pub fn json_of(text: Option<&str>) -> Value {
     text.map_or(Value::Null, |text| serde_json::from_str(text).unwrap_or_else(|_| json!(text)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_kept_as_json_goes_in_as_it_is_and_anything_else_as_text() {
+        let row = EndingRow {
+            id: Some("a".to_owned()),
+            method: None,
+            app: None,
+            tenant: String::new(),
+            batch: None,
+            state: State::Succeeded,
+            attempts: 1,
+            ended_at: None,
+            key: None,
+            result: Some(r#"{"b":1.0,"a":"\u4f1a"}"#.to_owned()),
+            reason: None,
+            failure: Failure::default(),
+            meta: Some("{not JSON".to_owned()),
+            warnings: None,
+            more: 0,
+        };
+        let text = r#"{"attempts":1,"id":"a","meta":"{not JSON","result":{"b":1.0,"a":"\u4f1a"},"status":"succeeded"}"#;
+        assert_eq!(String::from_utf8(row.json()).unwrap(), text);
+        assert_eq!(row.document(), serde_json::from_str::<Value>(text).unwrap());
+        let bare = EndingRow { result: None, meta: None, ..row };
+        assert_eq!(bare.document()["result"], Value::Null);
+    }
+}
