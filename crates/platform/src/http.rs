@@ -88,7 +88,7 @@ fn client_by(options: &HttpOptions, proxies: &Arc<Proxies>) -> Result<Client, St
     builder.build().map_err(|error| format!("the HTTP client cannot start: {}", innermost(&error)))
 }
 
-/// The client would ask for the proxy of every call, which takes a while, though there is none.
+/// With proxies, the client parses each call's address once more to choose one; without, it need not.
 fn proxied(builder: ClientBuilder, proxies: &Arc<Proxies>) -> ClientBuilder {
     if proxies.are_none() {
         return builder.no_proxy();

@@ -214,7 +214,7 @@ fn end_one(
         return Err(Trouble::Claimed(owner));
     }
     let is_attempt = closing.purpose == FOR_JOB;
-    let has_ended = settle::apply_alone(books, *seq, standing, settlement, is_attempt, end.ended_at, endings)?;
+    let has_ended = settle::apply_among(books, *seq, standing, settlement, is_attempt, end.ended_at, endings)?;
     Ok((has_ended && standing.is_awaited).then_some(*seq))
 }
 

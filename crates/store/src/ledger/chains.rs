@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::books::{Books, Trouble};
-use super::endings::Endings;
+use super::job_row::list_text;
 use super::listed;
 use super::settle::{self, STANDING_COLUMNS, Standing, known_state};
 use crate::driver::{self, Conn, values};
@@ -20,7 +20,6 @@ use crate::state::State;
 use paceline_domain::chain::{self, graph};
 use paceline_domain::find;
 use paceline_domain::job::Job;
-use paceline_domain::json;
 use paceline_domain::messages::Cause;
 use paceline_domain::outcome::Failure;
 use paceline_domain::reason::Reason;
@@ -48,8 +47,7 @@ impl Needs {
         let taken = chain::references(&job.params).into_iter();
         let mut rows: Vec<_> = taken.map(|it| Need { id: it.id, takes: true, field: it.at }).collect();
         rows.extend(job.after.iter().map(|id| Need { id: id.clone(), takes: false, field: None }));
-        // Texts only: there is nothing that could fail.
-        let after = (!job.after.is_empty()).then(|| json::text(&job.after));
+        let after = list_text(&job.after);
         let finds = find::holds(job).then(|| find::left(&job.params).is_some());
         Self { after, finds, rows }
     }
@@ -280,7 +278,7 @@ fn release(
     taken: &[serde_json::Value],
     now: Timestamp,
 ) -> Result<Option<Waiting>, Trouble> {
-    let filled = (!taken.is_empty()).then(|| json::text(&taken));
+    let filled = list_text(taken);
     let waiting = books.release(job.seq, filled.as_deref())?;
     let place = job.standing.place;
     books.tallies.moved(place.pile(State::Blocked, None, None), place.queued(), now);
@@ -357,9 +355,7 @@ fn never_again(job: &Blocked, seq: JobSeq) -> Option<Due> {
 /// Ends a job alone: who waits for it is still to be looked at.
 fn end_one(books: &mut Books, job: &Blocked, reason: Reason, cause: Cause, now: Timestamp) -> Result<(), Trouble> {
     let dead = Settlement::Dead { reason, failure: Failure { detail: cause, ..Failure::default() } };
-    let mut endings = Endings::default();
-    settle::apply_alone(books, job.seq, job.standing, &dead, false, now, &mut endings)?;
-    Ok(endings.write(books.conn())?)
+    settle::apply_alone(books, job.seq, job.standing, &dead, false, now).map(drop)
 }
 
 /// Blocked jobs ended in one transaction at most.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::books::{Books, Trouble};
@@ -346,6 +347,11 @@ fn params_text(params: &Params) -> String {
 
 fn object_of(text: &str) -> Result<Map<String, Value>, String> {
     serde_json::from_str(text).map_err(|error| position(&error))
+}
+
+/// A list for a column; an empty one is none.
+pub(super) fn list_text(list: &[impl Serialize]) -> Option<String> {
+    (!list.is_empty()).then(|| json::text(&list))
 }
 
 /// A list in a column; none is an empty one.

@@ -2,10 +2,9 @@
 
 use std::sync::LazyLock;
 
-use serde::Serialize;
-
 use super::books::{Books, Trouble};
 use super::endings::{Ended, Endings};
+use super::job_row::list_text;
 use super::tallies::{Pile, Place};
 use super::undo;
 use super::{chains, listed};
@@ -81,15 +80,27 @@ pub(crate) fn apply(
     {
         return Err(Trouble::Claimed(owner));
     }
-    let mut endings = Endings::default();
-    let has_ended = apply_alone(books, seq, standing, settlement, attempt, now, &mut endings)?;
-    endings.write(books.conn())?;
+    let has_ended = apply_alone(books, seq, standing, settlement, attempt, now)?;
     if has_ended && standing.is_awaited { chains::follow(books, seq, now) } else { Ok(()) }
 }
 
-/// Likewise, but for those that wait for it, and where nobody else owns what it claims. Says whether it has ended by this: then
-/// its row is one of `endings`, to be written.
+/// Likewise, but for those that wait for it, and where nobody else owns what it claims. Says whether it has ended by this.
 pub(crate) fn apply_alone(
+    books: &mut Books,
+    seq: JobSeq,
+    standing: Standing,
+    settlement: &Settlement,
+    attempt: bool,
+    now: Timestamp,
+) -> Result<bool, Trouble> {
+    let mut endings = Endings::default();
+    let has_ended = apply_among(books, seq, standing, settlement, attempt, now, &mut endings)?;
+    endings.write(books.conn())?;
+    Ok(has_ended)
+}
+
+/// Likewise, with the row of a job that has ended among `endings`, which are still to be written.
+pub(crate) fn apply_among(
     books: &mut Books,
     seq: JobSeq,
     standing: Standing,
@@ -151,11 +162,6 @@ pub(crate) fn apply_alone(
     books.tallies.moved(standing.pile(), to, now);
     books.note_settled(standing.place.batch, standing.from_amqp, now);
     Ok(to.state().is_some_and(State::is_ended))
-}
-
-/// No text for none.
-fn list_text(list: &[impl Serialize]) -> Option<String> {
-    (!list.is_empty()).then(|| json::text(&list))
 }
 
 /// The object that a settlement claims, which nobody else may own.

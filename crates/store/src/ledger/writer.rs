@@ -102,8 +102,8 @@ async fn write(mut messages: mpsc::Receiver<Message>, mut books: Box<Books>, loc
             // A panic in a command loses the connection: better closed than half remembered.
             let Ok((kept, left, answers)) = turn.await else { return };
             (books, group) = (kept, left);
-            // Not in the turn's thread: whoever is woken from outside the runtime, and what is freed by another thread than
-            // made it, costs more.
+            // Not in the turn's thread: to wake a task from outside the runtime costs more, and so does memory that one
+            // thread takes and another frees.
             answers.into_iter().for_each(Answer::give);
             // What they ask next goes into one turn.
             tokio::task::yield_now().await;

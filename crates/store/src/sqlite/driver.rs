@@ -47,10 +47,7 @@ impl SqliteConn {
             let number = name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok()?.checked_sub(1));
             number.ok_or_else(|| rusqlite::Error::InvalidParameterName(name.to_owned()))
         };
-        let mut places = Vec::with_capacity(statement.parameter_count());
-        for index in 1..=statement.parameter_count() {
-            places.push(number(index)?);
-        }
+        let places = (1..=statement.parameter_count()).map(number).collect::<rusqlite::Result<_>>()?;
         Ok(Prepared { statement, places })
     }
 

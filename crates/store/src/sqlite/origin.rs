@@ -83,7 +83,7 @@ fn sight(path: &Path) -> Option<Sight> {
     let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).ok();
     let bytes = conn.query_row("SELECT stamp FROM stamp", [], |row| row.get::<_, Vec<u8>>(0)).ok()?;
     let (file, schema) = (Stamp::of(&bytes)?, hex(u32::try_from(number("PRAGMA schema_version")?).ok()?));
-    // Mostly all of the log has just been moved into the file: then its end tells, and it need not be read through.
+    // Mostly all of the log has just been moved into the file. Then its last stamp is enough.
     if file.schema == schema && log.last().is_some_and(|last| last.own == file.own) {
         return None;
     }
